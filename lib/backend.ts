@@ -1,0 +1,102 @@
+/**
+ * The seam between what users hold and what answers: a real `/dev/kvm` through the addon (`native/`), or
+ * the host in TypeScript (`emulator/`). Types only.
+ *
+ * One method per ioctl, spelled like the kernel, with raw numbers and bytes. The contract, for both:
+ *
+ * - **Results are the kernel's.** A method answers what the system call answers: zero or more on success
+ *   and the **negative errno** on failure (`-22` is `-EINVAL`). Where success is something else than a
+ *   number (a handle, a register value), a `number` still means failure. Nothing throws for an errno; the
+ *   classes above turn it into a `KvmError`, in one place for both backends.
+ * - **Arguments are trusted to be of their type and within the width that the kernel's struct has**; the
+ *   classes above have checked them. What only the kernel can judge (an unknown capability, a foreign
+ *   register id) comes here unchecked.
+ * - **Bytes are little-endian structs** as `lib/abi` lays them out. Inputs are not kept; outputs are fresh.
+ * - **A handle owns its descriptor.** `close` may be called twice; afterwards every method answers `-EBADF`.
+ *   Closing a VM does not close its vCPUs: as in the kernel, they keep the VM alive.
+ * - A failed call changes nothing, except where the kernel itself does.
+ *
+ * @packageDocumentation
+ */
+
+/** Zero or more: success. Negative: `-errno`. */
+export type Result = number;
+
+/** Which backend answers. */
+export type BackendName = 'native' | 'emulated';
+
+/** What every descriptor of KVM offers. */
+export interface FdHandle {
+  /**
+   * A request that has no method here.
+   *
+   * @param request - the request number, type byte 0xAE
+   * @param argument - the integer argument, or the bytes of the struct (updated in place by the kernel)
+   */
+  ioctl(request: number, argument: bigint | Uint8Array): Result;
+  close(): void;
+}
+
+/** A descriptor with device attributes (`struct kvm_device_attr`): a VM, a vCPU, later a device. */
+export interface AttrHandle extends FdHandle {
+  hasDeviceAttr(group: number, attr: bigint): Result;
+  /** Fills `data` with the attribute's value; its length must be the attribute's. */
+  getDeviceAttr(group: number, attr: bigint, data: Uint8Array): Result;
+  setDeviceAttr(group: number, attr: bigint, data: Uint8Array): Result;
+}
+
+/** An open `/dev/kvm`. */
+export interface KvmHandle extends FdHandle {
+  readonly backend: BackendName;
+  /** What answers, for people: a device path, or the name of an emulated host. */
+  readonly host: string;
+  getApiVersion(): Result;
+  checkExtension(cap: number): Result;
+  /** @param type - machine type: on arm64 the IPA bits in 7:0 (0: the default, 40) */
+  createVm(type: bigint): VmHandle | Result;
+  getVcpuMmapSize(): Result;
+}
+
+/** A virtual machine's descriptor. */
+export interface VmHandle extends AttrHandle {
+  checkExtension(cap: number): Result;
+  /** @param args - the four arguments of `struct kvm_enable_cap` */
+  enableCap(cap: number, flags: number, args: BigUint64Array): Result;
+  createVcpu(id: number): VcpuHandle | Result;
+  /** @param init - receives `struct kvm_vcpu_init` (32 bytes) */
+  armPreferredTarget(init: Uint8Array): Result;
+  /**
+   * @param range - the `range` member of `struct reg_mask_range`; the kernel accepts 0
+   * @param masks - receives 3×8×8 masks of the feature ID space
+   */
+  armGetRegWritableMasks(range: number, masks: BigUint64Array): Result;
+  /** @param offset - `struct kvm_arm_counter_offset` (16 bytes) */
+  armSetCounterOffset(offset: Uint8Array): Result;
+}
+
+/** A virtual CPU's descriptor. */
+export interface VcpuHandle extends AttrHandle {
+  /** @param init - `struct kvm_vcpu_init` (32 bytes) */
+  armVcpuInit(init: Uint8Array): Result;
+  armVcpuFinalize(feature: number): Result;
+  /** The ids in the kernel's order; asks for the count first (`E2BIG` inside). */
+  getRegList(): BigUint64Array | Result;
+  /** The value, unsigned, of the width that the id encodes. */
+  getOneReg(id: bigint): bigint | Result;
+  setOneReg(id: bigint, value: bigint): Result;
+  /**
+   * Reads many registers in one call: register i fills the next `wordsOf(ids[i])` words (see
+   * `abi/register-id.ts`), zero-extended, or leaves them zero where it fails.
+   *
+   * @param status - receives 0 or `-errno` for each
+   * @returns how many failed
+   */
+  getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result;
+  /** Writes many, in order, going on after a failure; as {@link getRegs}. */
+  setRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result;
+  getMpState(): Result;
+  setMpState(state: number): Result;
+  /** @param events - receives `struct kvm_vcpu_events` (64 bytes) */
+  getVcpuEvents(events: Uint8Array): Result;
+  setVcpuEvents(events: Uint8Array): Result;
+}
