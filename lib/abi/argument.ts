@@ -5,10 +5,24 @@
  */
 
 function show(value: unknown): string {
-  if (typeof value === 'bigint') return value < 0n ? `${value}n` : `0x${value.toString(16)}n`;
-  if (typeof value !== 'string')
-    return typeof value === 'object' && value !== null ? 'an object' : String(value);
-  return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  switch (typeof value) {
+    case 'bigint':
+      return value < 0n ? `${value}n` : `0x${value.toString(16)}n`;
+    case 'string':
+      return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+    case 'object':
+      return value === null ? 'null' : `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;
+    case 'function':
+      return 'a function';
+    default:
+      return String(value);
+  }
+}
+
+/** Not of the type that the parameter takes: `TypeError` with `code` `ERR_INVALID_ARG_TYPE`. */
+export function invalidType(name: string, expected: string, actual: unknown): TypeError & { code: string } {
+  const error = new TypeError(`${name} must be ${expected}; got ${show(actual)}`);
+  return Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' });
 }
 
 /** A value that means nothing here: `TypeError` with `code` `ERR_INVALID_ARG_VALUE`. */
@@ -25,7 +39,7 @@ export function outOfRange(name: string, expected: string, actual: unknown): Ran
 
 /** Refuses all but an integer in [0, max]. */
 export function checkUnsigned(name: string, value: number, max: number): void {
-  if (typeof value !== 'number') throw invalidValue(name, 'a number', value);
+  if (typeof value !== 'number') throw invalidType(name, 'a number', value);
   if (!Number.isInteger(value) || value < 0 || value > max) {
     throw outOfRange(name, `an integer from 0 to ${max}`, value);
   }
@@ -33,7 +47,7 @@ export function checkUnsigned(name: string, value: number, max: number): void {
 
 /** Refuses all but a bigint in [0, 2^64). */
 export function checkU64(name: string, value: bigint): void {
-  if (typeof value !== 'bigint') throw invalidValue(name, 'a bigint', value);
+  if (typeof value !== 'bigint') throw invalidType(name, 'a bigint', value);
   if (value < 0n || value > 0xffff_ffff_ffff_ffffn)
     throw outOfRange(name, 'an unsigned 64-bit bigint', value);
 }

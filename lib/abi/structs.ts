@@ -5,7 +5,7 @@
  *
  * @packageDocumentation
  */
-import { checkU64, checkUnsigned, invalidValue, outOfRange } from './argument.ts';
+import { checkU64, checkUnsigned, invalidType, outOfRange } from './argument.ts';
 
 /** Bytes of each struct. */
 export const STRUCT_SIZE = {
@@ -57,7 +57,7 @@ export interface VcpuInitFields {
 /** `struct kvm_vcpu_init` for `KVM_ARM_VCPU_INIT`; see {@link VcpuInitFields}. */
 export function encodeVcpuInit(target: number, featureBits: bigint): Uint8Array<ArrayBuffer> {
   checkUnsigned('target', target, U32_MAX);
-  if (typeof featureBits !== 'bigint') throw invalidValue('featureBits', 'a bigint', featureBits);
+  if (typeof featureBits !== 'bigint') throw invalidType('featureBits', 'a bigint', featureBits);
   if (featureBits < 0n || featureBits >> BigInt(VCPU_FEATURE_BITS) !== 0n) {
     throw outOfRange('featureBits', `an unsigned ${VCPU_FEATURE_BITS}-bit bigint`, featureBits);
   }
