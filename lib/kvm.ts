@@ -111,8 +111,8 @@ export class Kvm extends Resource<KvmHandle> {
       const vcpu = vm.createVcpu(0);
       vcpu.init();
       const psci = firmwareRegId(0);
-      const accepted = PSCI_CANDIDATES.filter(version => vcpu.trySetOneReg(psci, version) === 0);
-      return accepted.map(formatPsciVersion);
+      const tried = vcpu.setRegs(PSCI_CANDIDATES.map(version => [psci, version]));
+      return Array.from(tried, ([, version]) => formatPsciVersion(version));
     } finally {
       vm.close();
     }

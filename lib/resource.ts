@@ -7,6 +7,7 @@ import { types } from 'node:util';
 import type { FdHandle, Result } from './backend.ts';
 import { invalidType, invalidValue, outOfRange } from './abi/argument.ts';
 import { type FdKind, HATCH_REFUSES, type IoctlName, ioctlName, ioctlSize, KVMIO } from './abi/ioctls.ts';
+import { hintFor } from './hints.ts';
 import { closedError, ioctlError, type KvmErrorDetails } from './errors.ts';
 
 interface Forgotten {
@@ -84,7 +85,7 @@ export abstract class Resource<H extends FdHandle> {
 
   /** Turns the seam's negative errno into a KvmError. */
   protected check(request: string, result: Result, details?: KvmErrorDetails): number {
-    if (result < 0) throw ioctlError(request, result, details);
+    if (result < 0) throw ioctlError(request, result, { hint: hintFor(request, result), ...details });
     return result;
   }
 

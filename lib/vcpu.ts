@@ -4,13 +4,12 @@
  * @packageDocumentation
  */
 import { types } from 'node:util';
-import { checkUnsigned, invalidType, outOfRange } from './abi/argument.ts';
-import { ERRNO } from './abi/errno.ts';
+import { checkUnsigned, invalidType } from './abi/argument.ts';
 import { mpStateName, mpStateNumber, type MpState } from './abi/mp-state.ts';
 import { formatPsciVersion, type PsciVersion, parsePsciVersion } from './abi/psci.ts';
 import { firmwareRegId } from './abi/register-id.ts';
 import { formatRegister } from './abi/register-names.ts';
-import { decodeVcpuEvents, encodeVcpuEvents, encodeVcpuInit, type VcpuEvents } from './abi/structs.ts';
+import { decodeVcpuEvents, encodeVcpuEvents, encodeVcpuInit, STRUCT_SIZE, type VcpuEvents } from './abi/structs.ts';
 import { featureBit, type VcpuFeature } from './abi/vcpu-features.ts';
 import { AttrResource } from './attributes.ts';
 import type { VcpuHandle } from './backend.ts';
@@ -27,11 +26,11 @@ export interface VcpuInitOptions {
   features?: readonly (VcpuFeature | number)[] | undefined;
 }
 
-/** Words of `struct kvm_vcpu_init.features`, 32 bits each. */
-const FEATURE_BITS = 7 * 32;
+/** What `setVcpuEvents()` takes for a member that is not given. */
+const NO_EVENTS: VcpuEvents = { serrorPending: false, serrorHasEsr: false, extDabtPending: false, serrorEsr: 0n };
 
 const PSCI_VERSION = firmwareRegId(0);
-const PSCI_0_2_BIT = featureBit('PSCI_0_2');
+const PSCI_0_2 = 1n << BigInt(featureBit('PSCI_0_2'));
 
 /** A vCPU of a VM, made by {@link Vm.createVcpu}. */
 export class Vcpu extends AttrResource<VcpuHandle> {
@@ -64,15 +63,11 @@ export class Vcpu extends AttrResource<VcpuHandle> {
     const { target = this.vm.preferredTarget().target, features = ['PSCI_0_2' as const] } = options;
     checkUnsigned('target', target, 0xffff_ffff);
     if (!Array.isArray(features)) throw invalidType('features', 'an array of feature names or bit numbers', features);
-    const bits = (features as readonly (VcpuFeature | number)[]).reduce((mask, feature) => {
-      const bit = featureBit(feature);
-      if (bit >= FEATURE_BITS) throw outOfRange('features', `bit numbers below ${FEATURE_BITS}`, bit);
-      return mask | (1n << BigInt(bit));
-    }, 0n);
-    const result = handle.armVcpuInit(encodeVcpuInit(target, bits));
-    if (result < 0) {
-      throw ioctlError('KVM_ARM_VCPU_INIT', result, { hint: hintFor('KVM_ARM_VCPU_INIT', result, {}) });
-    }
+    const bits = (features as readonly (VcpuFeature | number)[]).reduce(
+      (mask, feature) => mask | (1n << BigInt(featureBit(feature))),
+      0n,
+    );
+    this.#check('KVM_ARM_VCPU_INIT', handle.armVcpuInit(encodeVcpuInit(target, bits)));
     this.#features = bits;
   }
 
@@ -206,7 +201,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
 
   /** `KVM_GET_VCPU_EVENTS`: a pending SError. */
   getVcpuEvents(): VcpuEvents {
-    const events = new Uint8Array(64);
+    const events = new Uint8Array(STRUCT_SIZE.kvm_vcpu_events);
     this.#check('KVM_GET_VCPU_EVENTS', this.handle.getVcpuEvents(events));
     return decodeVcpuEvents(events);
   }
@@ -221,7 +216,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
     if (typeof events !== 'object' || events === null || types.isUint8Array(events)) {
       throw invalidType('events', 'an object of vCPU events', events);
     }
-    this.#check('KVM_SET_VCPU_EVENTS', handle.setVcpuEvents(encodeVcpuEvents(events)));
+    this.#check('KVM_SET_VCPU_EVENTS', handle.setVcpuEvents(encodeVcpuEvents({ ...NO_EVENTS, ...events })));
   }
 
   #check(request: string, result: number): number {
@@ -233,12 +228,16 @@ export class Vcpu extends AttrResource<VcpuHandle> {
     const isPsci = id === PSCI_VERSION;
     const hint = hintFor(request, errno, {
       register: id,
-      psci: isPsci ? { onVcpu: (this.#features >> BigInt(PSCI_0_2_BIT)) & 1n ? 'with' : 'without', accepted: () => this.#acceptedPsciVersions() } : undefined,
+      psci: isPsci ? { hasFeature: this.#hasPsci, accepted: () => this.#acceptedPsciVersions() } : undefined,
     });
     return ioctlError(request, errno, {
       hint,
       register: id === undefined ? undefined : { id, name: formatRegister(id) },
     });
+  }
+
+  get #hasPsci(): boolean {
+    return (this.#features & PSCI_0_2) !== 0n;
   }
 
   /** For an error message only: whatever goes wrong here must not hide the error that is being explained. */

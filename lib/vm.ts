@@ -5,7 +5,7 @@
  */
 import { checkUnsigned } from './abi/argument.ts';
 import { type Capability, capabilityNumber } from './abi/capabilities.ts';
-import { decodeVcpuInit, encodeCounterOffset } from './abi/structs.ts';
+import { decodeVcpuInit, encodeCounterOffset, FEATURE_ID_RANGE_SIZE, STRUCT_SIZE, type VcpuInit } from './abi/structs.ts';
 import { AttrResource } from './attributes.ts';
 import type { VmHandle } from './backend.ts';
 import { ioctlError } from './errors.ts';
@@ -13,17 +13,6 @@ import { hintFor } from './hints.ts';
 import type { Kvm } from './kvm.ts';
 import { toU64 } from './resource.ts';
 import { Vcpu } from './vcpu.ts';
-
-/** `struct kvm_vcpu_init`: what a host prefers for its guests' vCPUs. */
-export interface VcpuInit {
-  /** `KVM_ARM_TARGET_*`; 5 (`GENERIC_V8`) on every kernel since 6.6. */
-  readonly target: number;
-  /** Feature bits, bit n for feature n; no kernel has preferred any so far. */
-  readonly features: bigint;
-}
-
-/** Entries of {@link Vm.regWritableMasks}: 3 × 8 × 8 (`KVM_ARM_FEATURE_ID_RANGE_SIZE`). */
-const WRITABLE_MASKS = 3 * 8 * 8;
 
 /** A VM. Closing it closes its vCPUs. */
 export class Vm extends AttrResource<VmHandle> {
@@ -63,7 +52,7 @@ export class Vm extends AttrResource<VmHandle> {
 
   /** `KVM_ARM_PREFERRED_TARGET`: the target that {@link Vcpu.init} takes by default. */
   preferredTarget(): VcpuInit {
-    const init = new Uint8Array(32);
+    const init = new Uint8Array(STRUCT_SIZE.kvm_vcpu_init);
     this.check('KVM_ARM_PREFERRED_TARGET', this.handle.armPreferredTarget(init));
     return decodeVcpuInit(init);
   }
@@ -89,8 +78,8 @@ export class Vm extends AttrResource<VmHandle> {
    *
    * @returns 192 masks; the one of S3_op1_C0_CRm_op2 stands at `(op1 === 3 ? 2 : op1) * 64 + CRm * 8 + op2`
    */
-  regWritableMasks(): BigUint64Array {
-    const masks = new BigUint64Array(WRITABLE_MASKS);
+  getRegWritableMasks(): BigUint64Array {
+    const masks = new BigUint64Array(FEATURE_ID_RANGE_SIZE);
     this.check('KVM_ARM_GET_REG_WRITABLE_MASKS', this.handle.armGetRegWritableMasks(0, masks));
     return masks;
   }
