@@ -205,7 +205,7 @@ export function formatRegister(id: bigint): string {
 }
 
 function formatForm(form: Form, id: RegisterId): string | undefined {
-  if (id.kind !== form.kind) return undefined;
+  if (id.kind === 'other' || id.kind !== form.kind) return undefined;
   const fields = id as unknown as Readonly<Record<string, number>>;
   if (Object.entries(form.fixed ?? {}).some(([field, value]) => fields[field] !== value)) return undefined;
   const text = form.template.replaceAll(/\{(\w+)\}/g, (_, field: string) => String(fields[field]));
@@ -228,10 +228,15 @@ export function parseRegister(name: string): bigint {
   const [, plain, bits] = /^(.*?)(?::u(\d{1,6}))?$/is.exec(name)!;
   const id = parsePlain(plain!);
   if (id === undefined) {
-    const hint = didYouMean(plain!, knownNames().byName.keys());
+    const hint = didYouMean(plain!, [...knownNames().byName.keys()].flatMap(spellings));
     throw invalidValue('register', `the name of a register, or an id in hex${hint}`, name);
   }
   return bits === undefined ? id : withWidth(id, Number(bits));
+}
+
+/** A name as it may be written: with the prefix that all of KVM's own names have, and without. */
+function spellings(name: string): string[] {
+  return name.startsWith(PREFIX) ? [name, name.slice(PREFIX.length)] : [name];
 }
 
 function parsePlain(name: string): bigint | undefined {

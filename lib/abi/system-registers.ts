@@ -666,9 +666,8 @@ export function systemRegisters(): SystemRegister[] {
 
 /** The names that a template stands for: `R<0-2>_EL1` is R0_EL1, R1_EL1 and R2_EL1; any other is itself. */
 export function numbered(template: string): string[] {
-  const match = /^(.*)<(\d+)-(\d+)>(.*)$/.exec(template);
-  if (match === null) return [template];
-  const [, head, from, to, tail] = match;
+  if (!template.includes('<')) return [template];
+  const [head, from, to, tail] = template.split(/[<\->]/);
   const first = Number(from);
   return Array.from({ length: Number(to) - first + 1 }, (_, i) => `${head}${first + i}${tail}`);
 }
