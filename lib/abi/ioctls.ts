@@ -69,3 +69,54 @@ export const KVMIO = 0xae;
 export function ioctlSize(request: number): number {
   return (request >>> 16) & 0x3fff;
 }
+
+/** What kind of descriptor a request goes to. */
+export type FdKind = 'system' | 'vm' | 'vcpu' | 'device';
+
+/**
+ * The requests that the escape hatch `ioctl(request, argument)` may not take, with what to use instead. Their
+ * structs hold pointers or end in arrays of the caller's length, they return a descriptor that somebody must own,
+ * or they block: the hatch passes one flat struct and returns a number.
+ *
+ * Look a request up by its {@link ioctlName}, not by its number: `KVM_ARM_SET_DEVICE_ADDR`, which is harmless,
+ * has the number of `KVM_GET_ONE_REG`.
+ */
+export const HATCH_REFUSES: { readonly [Name in IoctlName]?: string } = {
+  KVM_CREATE_VM: 'kvm.createVm()',
+  KVM_CREATE_VCPU: 'vm.createVcpu()',
+  KVM_CREATE_DEVICE: 'a method of a later release',
+  KVM_CREATE_GUEST_MEMFD: 'a method of a later release',
+  KVM_GET_STATS_FD: 'a method of a later release',
+  KVM_GET_ONE_REG: 'vcpu.getOneReg()',
+  KVM_SET_ONE_REG: 'vcpu.setOneReg()',
+  KVM_GET_REG_LIST: 'vcpu.getRegList()',
+  KVM_HAS_DEVICE_ATTR: 'hasDeviceAttr()',
+  KVM_GET_DEVICE_ATTR: 'getDeviceAttr()',
+  KVM_SET_DEVICE_ATTR: 'setDeviceAttr()',
+  KVM_ARM_GET_REG_WRITABLE_MASKS: 'vm.getRegWritableMasks()',
+  KVM_ARM_MTE_COPY_TAGS: 'a method of a later release',
+  KVM_SET_USER_MEMORY_REGION: 'a method of a later release',
+  KVM_SET_USER_MEMORY_REGION2: 'a method of a later release',
+  KVM_GET_DIRTY_LOG: 'a method of a later release',
+  KVM_CLEAR_DIRTY_LOG: 'a method of a later release',
+  KVM_SET_GSI_ROUTING: 'a method of a later release',
+  KVM_SET_SIGNAL_MASK: 'a method of a later release',
+  KVM_RUN: 'a method of a later release',
+};
+
+/** Filled on first use: only errors and listings need names. */
+let names: Map<number, IoctlName> | undefined;
+
+/**
+ * The kernel's name of a request.
+ *
+ * @param request - the request number
+ * @param fd - what it is sent to: 0x4010aeab is `KVM_GET_ONE_REG` on a vCPU and `KVM_ARM_SET_DEVICE_ADDR` on a VM
+ * @returns the name, or the number in hex (`'0xae99'`) where it has none
+ */
+export function ioctlName(request: number, fd: FdKind): string {
+  if (fd === 'vm' && request === KVM_IOCTL.KVM_ARM_SET_DEVICE_ADDR) return 'KVM_ARM_SET_DEVICE_ADDR';
+  // Later entries win: KVM_GET_ONE_REG stands after its namesake.
+  names ??= new Map(Object.entries(KVM_IOCTL).map(([name, number]) => [number, name as IoctlName]));
+  return names.get(request) ?? `0x${request.toString(16)}`;
+}

@@ -1,0 +1,51 @@
+/**
+ * The word that was probably meant.
+ *
+ * @packageDocumentation
+ */
+
+/**
+ * The candidate closest to a word, for "did you mean": by edit distance (insert, delete, replace, swap neighbours),
+ * ignoring case; none when even the closest differs in more than a third of the letters. The first of equals.
+ */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  // A text that is no word at all has no near word, and its length would make the search slow.
+  if (word.length > 64) return undefined;
+  const wanted = word.toUpperCase();
+  let best: string | undefined;
+  let bound = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(wanted, candidate.toUpperCase(), bound);
+    if (distance < bound) [best, bound] = [candidate, distance];
+  }
+  return best;
+}
+
+/** " (did you mean X?)", or nothing: the end of a sentence about an unknown name. */
+export function didYouMean(word: string, candidates: Iterable<string>): string {
+  const candidate = nearest(word, candidates);
+  return candidate === undefined ? '' : ` (did you mean ${candidate}?)`;
+}
+
+/** Edit distance of optimal string alignment; `bound` or more where it reaches the bound. */
+function editDistance(a: string, b: string, bound: number): number {
+  if (Math.abs(a.length - b.length) >= bound) return bound;
+  let before: number[] = [];
+  let above = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    let least = i;
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      let cost = Math.min(above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + (same ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        cost = Math.min(cost, before[j - 2]! + 1);
+      }
+      row.push(cost);
+      least = Math.min(least, cost);
+    }
+    if (least >= bound) return bound;
+    [before, above] = [above, row];
+  }
+  return above[b.length]!;
+}

@@ -1,0 +1,74 @@
+/**
+ * What a vCPU can be initialised as: features and targets of `struct kvm_vcpu_init` (`asm/kvm.h` of arm64).
+ *
+ * @packageDocumentation
+ */
+import { checkUnsigned, invalidType, invalidValue } from './argument.ts';
+import { didYouMean } from './nearest.ts';
+import { VCPU_FEATURE_BITS } from './structs.ts';
+
+/** Feature bits by the kernel's name. */
+export const KVM_ARM_VCPU = {
+  /** Starts stopped, until another vCPU turns it on by PSCI. */
+  KVM_ARM_VCPU_POWER_OFF: 0,
+  KVM_ARM_VCPU_EL1_32BIT: 1,
+  /** PSCI 0.2 or later, rather than 0.1. */
+  KVM_ARM_VCPU_PSCI_0_2: 2,
+  KVM_ARM_VCPU_PMU_V3: 3,
+  KVM_ARM_VCPU_SVE: 4,
+  KVM_ARM_VCPU_PTRAUTH_ADDRESS: 5,
+  KVM_ARM_VCPU_PTRAUTH_GENERIC: 6,
+  /** Nested virtualization. */
+  KVM_ARM_VCPU_HAS_EL2: 7,
+  KVM_ARM_VCPU_HAS_EL2_E2H0: 8,
+  KVM_ARM_VCPU_PMU_V3_STRICT: 9,
+} as const;
+
+/** CPU targets by the kernel's name. All recent kernels answer `KVM_ARM_PREFERRED_TARGET` with the last one. */
+export const KVM_ARM_TARGET = {
+  KVM_ARM_TARGET_AEM_V8: 0,
+  KVM_ARM_TARGET_FOUNDATION_V8: 1,
+  KVM_ARM_TARGET_CORTEX_A57: 2,
+  KVM_ARM_TARGET_XGENE_POTENZA: 3,
+  KVM_ARM_TARGET_CORTEX_A53: 4,
+  KVM_ARM_TARGET_GENERIC_V8: 5,
+} as const;
+
+type FullName = keyof typeof KVM_ARM_VCPU;
+type ShortName = FullName extends `KVM_ARM_VCPU_${infer Name}` ? Name : never;
+
+/** A vCPU feature by the kernel's name, with or without `KVM_ARM_VCPU_`. */
+export type VcpuFeature = FullName | ShortName;
+
+const PREFIX = 'KVM_ARM_VCPU_';
+const shortNames = Object.keys(KVM_ARM_VCPU).map(name => name.slice(PREFIX.length)) as ShortName[];
+
+/** The features by short name, for those who like to complete rather than to spell: `VcpuFeature.PSCI_0_2`. */
+export const VcpuFeature = Object.fromEntries(shortNames.map(name => [name, name])) as {
+  readonly [Name in ShortName]: Name;
+};
+
+/**
+ * The bit of a feature.
+ *
+ * @param feature - its name, or a bit number (0 to 223), which may be one that this library does not know
+ * @throws TypeError `ERR_INVALID_ARG_VALUE` for an unknown name, with the nearest known one
+ */
+export function featureBit(feature: VcpuFeature | number): number {
+  if (typeof feature === 'number') {
+    checkUnsigned('feature', feature, VCPU_FEATURE_BITS - 1);
+    return feature;
+  }
+  if (typeof feature === 'string') {
+    const name = feature.startsWith(PREFIX) ? feature : PREFIX + feature;
+    if (Object.hasOwn(KVM_ARM_VCPU, name)) return KVM_ARM_VCPU[name as FullName];
+    const hint = didYouMean(name.slice(PREFIX.length), shortNames);
+    throw invalidValue('feature', `a name of KVM_ARM_VCPU_*${hint}`, feature);
+  }
+  throw invalidType('feature', 'a name of KVM_ARM_VCPU_* or a bit number', feature);
+}
+
+/** The short name of a feature bit, `'PSCI_0_2'`; `undefined` where it has none here. */
+export function featureName(bit: number): ShortName | undefined {
+  return shortNames[bit];
+}
