@@ -40,7 +40,9 @@ const HINTS: Readonly<Record<string, Hint>> = {
   'KVM_SET_ONE_REG ENOENT': 'This vCPU has no such register, or not of this width',
   'KVM_GET_ONE_REG EINVAL': malformedRegister,
   'KVM_SET_ONE_REG EINVAL': context =>
-    context.psci === undefined ? (malformedRegister(context) ?? refusedValue(context)) : refusedPsciVersion(context),
+    context.psci === undefined
+      ? (malformedRegister(context) ?? refusedValue(context))
+      : refusedPsciVersion(context),
   'KVM_SET_MP_STATE EINVAL': 'arm64 knows RUNNABLE, STOPPED and, since Linux 5.19, SUSPENDED',
   'KVM_ENABLE_CAP EINVAL': 'No capability to enable on this host, not now, or not with these arguments',
 };
@@ -48,7 +50,9 @@ const HINTS: Readonly<Record<string, Hint>> = {
 function malformedRegister({ register }: HintContext): string | undefined {
   if (register === undefined) return undefined;
   if (register >> 56n !== KVM_REG_ARM64 >> 56n) return 'An id of arm64 begins with 0x60';
-  return decodeRegisterId(register).kind === 'core' ? 'No core register has this offset and width' : undefined;
+  return decodeRegisterId(register).kind === 'core'
+    ? 'No core register has this offset and width'
+    : undefined;
 }
 
 function refusedValue({ register }: HintContext): string | undefined {

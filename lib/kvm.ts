@@ -7,6 +7,7 @@ import { checkUnsigned } from './abi/argument.ts';
 import { type Capability, capabilityNumber, KVM_CAP } from './abi/capabilities.ts';
 import { formatPsciVersion, type PsciVersion, parsePsciVersion } from './abi/psci.ts';
 import { firmwareRegId } from './abi/register-id.ts';
+import { DEFAULT_IPA_BITS } from './abi/vm-type.ts';
 import type { BackendName, KvmHandle } from './backend.ts';
 import { ioctlError } from './errors.ts';
 import { hintFor } from './hints.ts';
@@ -21,9 +22,6 @@ export interface VmOptions {
    */
   ipaBits?: number | undefined;
 }
-
-/** What the kernel takes for `KVM_CREATE_VM` with 0 (`KVM_PHYS_SHIFT`, arch/arm64/include/asm/kvm_arm.h). */
-const DEFAULT_IPA_BITS = 40;
 
 /**
  * KVM as a program sees it. Made by `Kvm.open()`; which backend answers is told by {@link backend}.
@@ -79,7 +77,9 @@ export class Kvm extends Resource<KvmHandle> {
     checkUnsigned('ipaBits', ipaBits, 0xff);
     const vm = handle.createVm(BigInt(ipaBits));
     if (typeof vm === 'number') {
-      throw ioctlError('KVM_CREATE_VM', vm, { hint: hintFor('KVM_CREATE_VM', vm, { ipaBits, ipaLimit: this.#ipaLimit() }) });
+      throw ioctlError('KVM_CREATE_VM', vm, {
+        hint: hintFor('KVM_CREATE_VM', vm, { ipaBits, ipaLimit: this.#ipaLimit() }),
+      });
     }
     return new Vm(vm, this);
   }

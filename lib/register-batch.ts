@@ -15,7 +15,8 @@ export type Register = bigint | string;
 export function toRegisterId(register: Register): bigint {
   if (typeof register === 'string') return parseRegister(register);
   if (typeof register !== 'bigint') throw invalidType('register', 'a register id (bigint) or name', register);
-  if (register < 0n || register > 0xffff_ffff_ffff_ffffn) throw outOfRange('register', 'a 64-bit id', register);
+  if (register < 0n || register > 0xffff_ffff_ffff_ffffn)
+    throw outOfRange('register', 'a 64-bit id', register);
   return register;
 }
 
@@ -23,8 +24,16 @@ export function toRegisterId(register: Register): bigint {
 export function checkRegisterValue(id: bigint, value: bigint): void {
   if (typeof value !== 'bigint') throw invalidType('value', 'a bigint', value);
   const bits = registerBits(id);
-  if (value < 0n || (value > 0xffff_ffffn && value >> BigInt(bits) !== 0n) || (bits < 32 && value >> BigInt(bits) !== 0n)) {
-    throw outOfRange('value', `unsigned and of at most ${bits} bits, the width of ${formatRegister(id)}`, value);
+  if (
+    value < 0n ||
+    (value > 0xffff_ffffn && value >> BigInt(bits) !== 0n) ||
+    (bits < 32 && value >> BigInt(bits) !== 0n)
+  ) {
+    throw outOfRange(
+      'value',
+      `unsigned and of at most ${bits} bits, the width of ${formatRegister(id)}`,
+      value,
+    );
   }
 }
 
@@ -72,7 +81,10 @@ export class RegisterBatch implements Iterable<readonly [id: bigint, value: bigi
       checkRegisterValue(id, value);
       return [id, value] as const;
     });
-    const batch = new RegisterBatch(BigUint64Array.from(pairs, ([id]) => id), 'KVM_SET_ONE_REG');
+    const batch = new RegisterBatch(
+      BigUint64Array.from(pairs, ([id]) => id),
+      'KVM_SET_ONE_REG',
+    );
     pairs.forEach(([, value], i) => {
       batch.#store(i, value);
     });
@@ -93,7 +105,8 @@ export class RegisterBatch implements Iterable<readonly [id: bigint, value: bigi
   valueAt(index: number): bigint {
     const start = this.#start(index);
     let value = this.words[start]!;
-    for (let i = start + 1; i < this.#start(index + 1); i++) value |= this.words[i]! << (BigInt(i - start) * 64n);
+    for (let i = start + 1; i < this.#start(index + 1); i++)
+      value |= this.words[i]! << (BigInt(i - start) * 64n);
     return value;
   }
 
@@ -126,7 +139,8 @@ export class RegisterBatch implements Iterable<readonly [id: bigint, value: bigi
   }
 
   #store(index: number, value: bigint): void {
-    for (let i = this.#start(index), rest = value; i < this.#start(index + 1); i++, rest >>= 64n) this.words[i] = rest;
+    for (let i = this.#start(index), rest = value; i < this.#start(index + 1); i++, rest >>= 64n)
+      this.words[i] = rest;
   }
 
   #start(index: number): number {

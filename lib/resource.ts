@@ -4,11 +4,11 @@
  * @packageDocumentation
  */
 import { types } from 'node:util';
-import type { FdHandle, Result } from './backend.ts';
 import { invalidType, invalidValue, outOfRange } from './abi/argument.ts';
 import { type FdKind, HATCH_REFUSES, type IoctlName, ioctlName, ioctlSize, KVMIO } from './abi/ioctls.ts';
-import { hintFor } from './hints.ts';
+import type { FdHandle, Result } from './backend.ts';
 import { closedError, ioctlError, type KvmErrorDetails } from './errors.ts';
+import { hintFor } from './hints.ts';
 
 interface Forgotten {
   readonly handle: FdHandle;
@@ -74,12 +74,18 @@ export abstract class Resource<H extends FdHandle> {
   ioctl(request: number, argument: number | bigint | Uint8Array = 0n): number {
     const { handle } = this;
     if (typeof request !== 'number') throw invalidType('request', 'an ioctl number', request);
-    if (!Number.isInteger(request) || request < 0 || request > 0xffff_ffff || ((request >>> 8) & 0xff) !== KVMIO) {
+    if (
+      !Number.isInteger(request) ||
+      request < 0 ||
+      request > 0xffff_ffff ||
+      ((request >>> 8) & 0xff) !== KVMIO
+    ) {
       throw outOfRange('request', 'a KVM request (type byte 0xae)', request);
     }
     const name = ioctlName(request, this.#kind);
     const instead = HATCH_REFUSES[name as IoctlName];
-    if (instead !== undefined) throw invalidValue('request', `one that ioctl() takes; for ${name} use ${instead}`, request);
+    if (instead !== undefined)
+      throw invalidValue('request', `one that ioctl() takes; for ${name} use ${instead}`, request);
     return this.check(name, handle.ioctl(request, ioctlArgument(request, argument)));
   }
 
@@ -109,7 +115,11 @@ function ioctlArgument(request: number, argument: unknown): bigint | Uint8Array 
   const size = ioctlSize(request);
   if (size > 0) {
     if (!types.isUint8Array(argument)) {
-      throw invalidType('argument', `a Uint8Array of at least ${size} bytes, the struct of this request`, argument);
+      throw invalidType(
+        'argument',
+        `a Uint8Array of at least ${size} bytes, the struct of this request`,
+        argument,
+      );
     }
     if (argument.length < size) throw outOfRange('argument', `at least ${size} bytes long`, argument.length);
     return argument;
@@ -125,7 +135,8 @@ export function toU64(name: string, value: number | bigint): bigint {
   if (typeof value === 'number' && !Number.isSafeInteger(value)) {
     throw outOfRange(name, 'an integer that a number holds exactly, or a bigint', value);
   }
-  if (typeof value !== 'number' && typeof value !== 'bigint') throw invalidType(name, 'a bigint or a number', value);
+  if (typeof value !== 'number' && typeof value !== 'bigint')
+    throw invalidType(name, 'a bigint or a number', value);
   const wide = BigInt(value);
   if (wide < 0n || wide > 0xffff_ffff_ffff_ffffn) throw outOfRange(name, 'from 0 to 2^64-1', value);
   return wide;

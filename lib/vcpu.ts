@@ -5,11 +5,17 @@
  */
 import { types } from 'node:util';
 import { checkUnsigned, invalidType } from './abi/argument.ts';
-import { mpStateName, mpStateNumber, type MpState } from './abi/mp-state.ts';
+import { type MpState, mpStateName, mpStateNumber } from './abi/mp-state.ts';
 import { formatPsciVersion, type PsciVersion, parsePsciVersion } from './abi/psci.ts';
 import { firmwareRegId } from './abi/register-id.ts';
 import { formatRegister } from './abi/register-names.ts';
-import { decodeVcpuEvents, encodeVcpuEvents, encodeVcpuInit, STRUCT_SIZE, type VcpuEvents } from './abi/structs.ts';
+import {
+  decodeVcpuEvents,
+  encodeVcpuEvents,
+  encodeVcpuInit,
+  STRUCT_SIZE,
+  type VcpuEvents,
+} from './abi/structs.ts';
 import { featureBit, type VcpuFeature } from './abi/vcpu-features.ts';
 import { AttrResource } from './attributes.ts';
 import type { VcpuHandle } from './backend.ts';
@@ -27,7 +33,12 @@ export interface VcpuInitOptions {
 }
 
 /** What `setVcpuEvents()` takes for a member that is not given. */
-const NO_EVENTS: VcpuEvents = { serrorPending: false, serrorHasEsr: false, extDabtPending: false, serrorEsr: 0n };
+const NO_EVENTS: VcpuEvents = {
+  serrorPending: false,
+  serrorHasEsr: false,
+  extDabtPending: false,
+  serrorEsr: 0n,
+};
 
 const PSCI_VERSION = firmwareRegId(0);
 const PSCI_0_2 = 1n << BigInt(featureBit('PSCI_0_2'));
@@ -62,7 +73,8 @@ export class Vcpu extends AttrResource<VcpuHandle> {
     const { handle } = this;
     const { target = this.vm.preferredTarget().target, features = ['PSCI_0_2' as const] } = options;
     checkUnsigned('target', target, 0xffff_ffff);
-    if (!Array.isArray(features)) throw invalidType('features', 'an array of feature names or bit numbers', features);
+    if (!Array.isArray(features))
+      throw invalidType('features', 'an array of feature names or bit numbers', features);
     const bits = (features as readonly (VcpuFeature | number)[]).reduce(
       (mask, feature) => mask | (1n << BigInt(featureBit(feature))),
       0n,

@@ -5,7 +5,13 @@
  */
 import { checkUnsigned } from './abi/argument.ts';
 import { type Capability, capabilityNumber } from './abi/capabilities.ts';
-import { decodeVcpuInit, encodeCounterOffset, FEATURE_ID_RANGE_SIZE, STRUCT_SIZE, type VcpuInit } from './abi/structs.ts';
+import {
+  decodeVcpuInit,
+  encodeCounterOffset,
+  FEATURE_ID_RANGE_SIZE,
+  STRUCT_SIZE,
+  type VcpuInit,
+} from './abi/structs.ts';
 import { AttrResource } from './attributes.ts';
 import type { VmHandle } from './backend.ts';
 import { ioctlError } from './errors.ts';

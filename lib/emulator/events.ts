@@ -37,7 +37,8 @@ function hasRas(vcpu: VcpuState): boolean {
 
 /** Fills the struct. */
 export function getEvents(vcpu: VcpuState, events: Uint8Array): Result {
-  if (vcpu.vm.host.profile.behaviours.vcpuEventsNeedInit && vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
+  if (vcpu.vm.host.profile.behaviours.vcpuEventsNeedInit && vcpu.configuration === undefined)
+    return -ERRNO.ENOEXEC;
   events.set(
     encodeVcpuEvents({
       serrorPending: vcpu.serror !== undefined,
@@ -51,8 +52,10 @@ export function getEvents(vcpu: VcpuState, events: Uint8Array): Result {
 
 /** Makes what the struct says pending. */
 export function setEvents(vcpu: VcpuState, bytes: Uint8Array): Result {
-  if (vcpu.vm.host.profile.behaviours.vcpuEventsNeedInit && vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
-  if (MUST_BE_ZERO.some(([from, to]) => bytes.subarray(from, to).some(byte => byte !== 0))) return -ERRNO.EINVAL;
+  if (vcpu.vm.host.profile.behaviours.vcpuEventsNeedInit && vcpu.configuration === undefined)
+    return -ERRNO.ENOEXEC;
+  if (MUST_BE_ZERO.some(([from, to]) => bytes.subarray(from, to).some(byte => byte !== 0)))
+    return -ERRNO.EINVAL;
   const { serrorPending, serrorHasEsr, extDabtPending, serrorEsr } = decodeVcpuEvents(bytes);
   if (serrorPending && serrorHasEsr) {
     if (!hasRas(vcpu) || (serrorEsr & ~ISS_MASK) !== 0n) return -ERRNO.EINVAL;

@@ -12,7 +12,8 @@ import { plainRegister } from './write-rules.ts';
 /** The vCPU's id in the affinity fields, at most 16 in the lowest (`reset_mpidr`). */
 const mpidr: SpecialRegister = ({ cell, scope }) => ({
   ...plainRegister({ cell, scope }),
-  reset: ({ id }) => BigInt(0x8000_0000 + (id & 0xf) + (((id >> 4) & 0xff) << 8) + (((id >> 12) & 0xff) << 16)),
+  reset: ({ id }) =>
+    BigInt(0x8000_0000 + (id & 0xf) + (((id >> 4) & 0xff) << 8) + (((id >> 12) & 0xff) << 16)),
 });
 
 /** CLIDR_EL1 (`set_clidr`): 63:47 are RES0. */
@@ -28,7 +29,8 @@ const clidr: SpecialRegister = ({ cell, scope, profile }) => {
     ...plain,
     set(vcpu, value) {
       const claimsIdc = field(value, LOC) === 0n || (field(value, LOUIS) === 0n && field(value, LOUU) === 0n);
-      if ((value & CLIDR_RES0) !== 0n || (profile.behaviours.clidrNeedsLevel && claimsIdc)) return -ERRNO.EINVAL;
+      if ((value & CLIDR_RES0) !== 0n || (profile.behaviours.clidrNeedsLevel && claimsIdc))
+        return -ERRNO.EINVAL;
       return plain.set(vcpu, value);
     },
   };

@@ -23,7 +23,9 @@ export function flatIoctl(
   integers: { readonly [Name in IoctlName]?: IntegerHandler } = {},
 ): Result {
   const find = <Handler>(handlers: { readonly [Name in IoctlName]?: Handler }): Handler | undefined =>
-    Object.entries(handlers).find(([name]) => KVM_IOCTL[name as IoctlName] === request)?.[1] as Handler | undefined;
+    Object.entries(handlers).find(([name]) => KVM_IOCTL[name as IoctlName] === request)?.[1] as
+      | Handler
+      | undefined;
   return typeof argument === 'bigint'
     ? (find(integers)?.(argument) ?? -ERRNO.EINVAL)
     : (find(structs)?.(argument) ?? -ERRNO.EINVAL);

@@ -4,12 +4,10 @@
  *
  * @packageDocumentation
  */
-import { formatRegister } from '../abi/register-names.ts';
-import { KvmError } from '../errors.ts';
 import { physicalCounters } from './pmu-registers.ts';
-import { specialRegister } from './special-registers.ts';
-import type { HostProfile, ProfileConfiguration, WriteRule } from './profile.ts';
+import type { HostProfile, ProfileConfiguration } from './profile.ts';
 import type { RegisterAccess } from './register-access.ts';
+import { specialRegister } from './special-registers.ts';
 import { plainRegister } from './write-rules.ts';
 
 /** What a vCPU with certain features is made of. */
@@ -65,7 +63,10 @@ function makeModel(profile: HostProfile): HostModel {
   };
 }
 
-function configure(profile: HostProfile, { features, absent = [], resets = {} }: ProfileConfiguration): Configuration {
+function configure(
+  profile: HostProfile,
+  { features, absent = [], resets = {}, writes = {} }: ProfileConfiguration,
+): Configuration {
   const missing = new Set(absent);
   const present = profile.registers.filter(({ id }) => !missing.has(id));
   const registers = new Map<bigint, RegisterAccess>();
@@ -74,7 +75,8 @@ function configure(profile: HostProfile, { features, absent = [], resets = {} }:
   /** Cell of each register that has storage of its own. */
   const cellOf = new Map<string, number>();
 
-  for (const { id, reset, write, scope = 'vcpu', survivesInit, sameAs } of present) {
+  for (const { id, reset, write: usual, scope = 'vcpu', survivesInit, sameAs } of present) {
+    const write = id in writes ? writes[id] : usual;
     const shared = sameAs === undefined ? undefined : cellOf.get(sameAs);
     const cell = shared ?? cells[scope].push(BigInt(`0x${resets[id] ?? reset}`)) - 1;
     cellOf.set(id, cell);
@@ -82,7 +84,8 @@ function configure(profile: HostProfile, { features, absent = [], resets = {} }:
     const number = BigInt(`0x${id}`);
     registers.set(
       number,
-      specialRegister(number, { cell, scope, profile }) ?? plainRegister({ cell, scope, ...(write && { write }) }),
+      specialRegister(number, { cell, scope, profile }) ??
+        plainRegister({ cell, scope, ...(write && { write }) }),
     );
   }
   return {

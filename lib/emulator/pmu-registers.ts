@@ -18,7 +18,10 @@ const PMCR_EL0 = sysRegId(3, 3, 9, 12, 0);
 const counters = (pmcr: bigint) => (pmcr >> N_SHIFT) & N_MASK;
 
 /** How many counters the CPU has: it stands in the recorded reset value of PMCR_EL0. */
-export function physicalCounters(registers: ReadonlyMap<bigint, RegisterAccess>, resets: readonly bigint[]): bigint {
+export function physicalCounters(
+  registers: ReadonlyMap<bigint, RegisterAccess>,
+  resets: readonly bigint[],
+): bigint {
   const access = registers.get(PMCR_EL0);
   return access === undefined ? 0n : counters(resets[access.cell]!);
 }

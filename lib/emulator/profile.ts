@@ -19,7 +19,11 @@ export type Hex = string;
  * - `digits`: per hex digit of the value, lowest first, a string of 16: at position n what is stored when n is
  *   written, or `.` where that is EINVAL; a digit that is absent accepts only what it has at reset.
  */
-export type WriteRule = 'fixed' | 'ignored' | { readonly stored: Hex } | { readonly digits: Readonly<Record<string, string>> };
+export type WriteRule =
+  | 'fixed'
+  | 'ignored'
+  | { readonly stored: Hex }
+  | { readonly digits: Readonly<Record<string, string>> };
 
 /** One register of a host. */
 export interface ProfileRegister {
@@ -46,6 +50,8 @@ export interface ProfileConfiguration {
   readonly absent?: readonly Hex[];
   /** Reset values that differ. */
   readonly resets?: Readonly<Record<Hex, Hex>>;
+  /** Rules that differ; null: every bit is stored. */
+  readonly writes?: Readonly<Record<Hex, WriteRule | null>>;
 }
 
 /** How a kernel behaves where kernels differ and no value tells. */
@@ -119,7 +125,10 @@ export const HOSTS: readonly string[] = [DEFAULT_HOST];
  */
 export function loadHost(name: string): HostProfile {
   if (!HOSTS.includes(name)) {
-    throw new KvmError('ERR_BAD_PROFILE', `There is no host named ${JSON.stringify(name)}${didYouMean(name, HOSTS)}`);
+    throw new KvmError(
+      'ERR_BAD_PROFILE',
+      `There is no host named ${JSON.stringify(name)}${didYouMean(name, HOSTS)}`,
+    );
   }
   return JSON.parse(readFileSync(new URL(`./hosts/${name}.json`, import.meta.url), 'utf8')) as HostProfile;
 }

@@ -22,3 +22,8 @@ const SPECIAL: ReadonlyMap<bigint, SpecialRegister> = new Map([
 export function specialRegister(id: bigint, context: SpecialContext): RegisterAccess | undefined {
   return SPECIAL.get(id)?.(context);
 }
+
+/** Whether a register has rules of its own, which no recording of its writes would show in full. */
+export function isSpecial(id: bigint): boolean {
+  return SPECIAL.has(id);
+}

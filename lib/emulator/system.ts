@@ -65,11 +65,16 @@ class EmulatedKvm implements KvmHandle {
 
   ioctl(request: number, argument: bigint | Uint8Array): Result {
     if (this.#model === undefined) return -ERRNO.EBADF;
-    return flatIoctl(request, argument, {}, {
-      KVM_GET_API_VERSION: arg => (arg === 0n ? this.getApiVersion() : -ERRNO.EINVAL),
-      KVM_CHECK_EXTENSION: cap => (cap > 0xffff_ffffn ? 0 : this.checkExtension(Number(cap))),
-      KVM_GET_VCPU_MMAP_SIZE: arg => (arg === 0n ? this.getVcpuMmapSize() : -ERRNO.EINVAL),
-    });
+    return flatIoctl(
+      request,
+      argument,
+      {},
+      {
+        KVM_GET_API_VERSION: arg => (arg === 0n ? this.getApiVersion() : -ERRNO.EINVAL),
+        KVM_CHECK_EXTENSION: cap => (cap > 0xffff_ffffn ? 0 : this.checkExtension(Number(cap))),
+        KVM_GET_VCPU_MMAP_SIZE: arg => (arg === 0n ? this.getVcpuMmapSize() : -ERRNO.EINVAL),
+      },
+    );
   }
 
   close(): void {

@@ -57,8 +57,16 @@ const control =
   });
 
 /** The ids of the virtual timer's CNT and CVAL are swapped in the ABI (asm/kvm.h says how that came about). */
-const TIMER = { ctl: sysRegId(3, 3, 14, 3, 1), cnt: sysRegId(3, 3, 14, 3, 2), cval: sysRegId(3, 3, 14, 0, 2) };
-const PTIMER = { ctl: sysRegId(3, 3, 14, 2, 1), cnt: sysRegId(3, 3, 14, 0, 1), cval: sysRegId(3, 3, 14, 2, 2) };
+const TIMER = {
+  ctl: sysRegId(3, 3, 14, 3, 1),
+  cnt: sysRegId(3, 3, 14, 3, 2),
+  cval: sysRegId(3, 3, 14, 0, 2),
+};
+const PTIMER = {
+  ctl: sysRegId(3, 3, 14, 2, 1),
+  cnt: sysRegId(3, 3, 14, 0, 1),
+  cval: sysRegId(3, 3, 14, 2, 2),
+};
 
 /** The timer registers, by id. */
 export const timerRegisters: readonly (readonly [bigint, SpecialRegister])[] = [

@@ -128,12 +128,14 @@ export class EmulatedVcpu implements VcpuHandle {
     if (this.#state === undefined) return -ERRNO.EBADF;
     return flatIoctl(request, argument, {
       KVM_ARM_VCPU_INIT: init => this.armVcpuInit(init),
-      KVM_ARM_VCPU_FINALIZE: feature => this.armVcpuFinalize(new DataView(feature.buffer, feature.byteOffset).getInt32(0, true)),
+      KVM_ARM_VCPU_FINALIZE: feature =>
+        this.armVcpuFinalize(new DataView(feature.buffer, feature.byteOffset).getInt32(0, true)),
       KVM_GET_MP_STATE: state => {
         new DataView(state.buffer, state.byteOffset).setUint32(0, this.getMpState(), true);
         return 0;
       },
-      KVM_SET_MP_STATE: state => this.setMpState(new DataView(state.buffer, state.byteOffset).getUint32(0, true)),
+      KVM_SET_MP_STATE: state =>
+        this.setMpState(new DataView(state.buffer, state.byteOffset).getUint32(0, true)),
       KVM_GET_VCPU_EVENTS: events => this.getVcpuEvents(events),
       KVM_SET_VCPU_EVENTS: events => this.setVcpuEvents(events),
     });

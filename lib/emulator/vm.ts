@@ -42,7 +42,8 @@ export class EmulatedVm implements VmHandle {
   checkExtension(cap: number): Result {
     const vm = this.#state;
     if (vm === undefined) return -ERRNO.EBADF;
-    if (cap === KVM_CAP.KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE) return Number(BigInt.asIntN(32, vm.eagerSplitChunkSize));
+    if (cap === KVM_CAP.KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE)
+      return Number(BigInt.asIntN(32, vm.eagerSplitChunkSize));
     const { capabilities, vmCapabilities } = vm.host.profile;
     return vmCapabilities[cap] ?? capabilities[cap] ?? 0;
   }

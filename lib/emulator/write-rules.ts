@@ -11,7 +11,11 @@ import { cellsOf, type RegisterAccess, type Storage } from './register-access.ts
 type Write = (value: bigint, present: bigint) => bigint | undefined;
 
 /** A register that is a cell, with the rule that was recorded for it. */
-export function plainRegister({ cell, scope, write }: Storage & { readonly write?: WriteRule }): RegisterAccess {
+export function plainRegister({
+  cell,
+  scope,
+  write,
+}: Storage & { readonly write?: WriteRule }): RegisterAccess {
   const effect = write === undefined ? undefined : writeOf(write);
   return {
     cell,
@@ -38,7 +42,10 @@ function writeOf(rule: WriteRule): Write {
 }
 
 function digitwise(digits: Readonly<Record<string, string>>): Write {
-  const tables = Object.entries(digits).map(([position, stored]) => ({ shift: BigInt(position) * 4n, stored }));
+  const tables = Object.entries(digits).map(([position, stored]) => ({
+    shift: BigInt(position) * 4n,
+    stored,
+  }));
   const writable = tables.reduce((mask, { shift }) => mask | (0xfn << shift), 0n);
   return (value, present) => {
     if ((value & ~writable) !== (present & ~writable)) return undefined;
