@@ -16,6 +16,10 @@ size_t BytesOf(uint64_t id) { return size_t{1} << ((id & KVM_REG_SIZE_MASK) >> K
 // 64-bit words that hold it.
 size_t WordsOf(uint64_t id) { return BytesOf(id) <= 8 ? 1 : BytesOf(id) / 8; }
 
+// KVM_GET_REG_LIST, whose struct ends in a flexible array. The header's own macro is wrong in C++: there the
+// empty struct within __DECLARE_FLEX_ARRAY (linux/stddef.h) has a size, and the request number holds it.
+constexpr unsigned long kGetRegList = _IOWR(KVMIO, 0xb0, uint64_t);
+
 // More ids than any kernel lists (SVE at 2048 bits: below 1000), to bound what a strange answer can claim.
 constexpr uint64_t kMostRegisters = 1 << 16;
 
@@ -119,7 +123,7 @@ Napi::Value Fd::GetRegList(const Napi::CallbackInfo& info) {
   int result;
   for (;;) {
     list[0] = list.size() - 1;
-    result = Call(KVM_GET_REG_LIST, list.data());
+    result = Call(kGetRegList, list.data());
     if (result != -E2BIG || list[0] < list.size() || list[0] > kMostRegisters) break;
     list.resize(list[0] + 1);
   }
