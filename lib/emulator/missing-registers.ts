@@ -12,10 +12,16 @@ import type { Result } from '../backend.ts';
 const FIXED_BITS = 0xff0f_ffff_0000_0000n;
 const ARM64 = 0x6000_0000_0000_0000n;
 
-/** Bits 27:16 (KVM_REG_ARM_COPROC_MASK). */
+/** Bits 27:16 (KVM_REG_ARM_COPROC_MASK), and those of its values that have registers of their own. */
+const COPROC_SHIFT = 16n;
 const COPROC_MASK = 0x0fffn;
 const CORE = 0x10n;
+const DEMUX = 0x11n;
+const SYSREG = 0x13n;
+const FW = 0x14n;
 const SVE = 0x15n;
+const FW_FEAT_BMAP = 0x16n;
+const DISPATCHED: readonly bigint[] = [CORE, DEMUX, FW, SVE, FW_FEAT_BMAP];
 
 /** `struct kvm_regs` in units of 4 bytes. */
 const CORE_WORDS = 216;
@@ -30,7 +36,7 @@ const SVE_RANGES = [
 /** The errno for an id that the vCPU does not have. */
 export function missingRegister(id: bigint): Result {
   if ((id & FIXED_BITS) !== ARM64) return -ERRNO.EINVAL;
-  switch ((id >> 16n) & COPROC_MASK) {
+  switch ((id >> COPROC_SHIFT) & COPROC_MASK) {
     case CORE:
       return missingCoreRegister(id);
     case SVE:
@@ -40,9 +46,16 @@ export function missingRegister(id: bigint): Result {
   }
 }
 
+/** The system register that an id with a coprocessor of no meaning is taken for, if the kernel does not compare it. */
+export function underAnyCoprocessor(id: bigint, registers: ReadonlySet<bigint>): bigint | undefined {
+  if (DISPATCHED.includes((id >> COPROC_SHIFT) & COPROC_MASK)) return undefined;
+  const canonical = (id & ~(COPROC_MASK << COPROC_SHIFT)) | (SYSREG << COPROC_SHIFT);
+  return registers.has(canonical) ? canonical : undefined;
+}
+
 /** Beyond the struct: ENOENT; within, but no member: EINVAL. */
 function missingCoreRegister(id: bigint): Result {
-  const offset = Number(id & 0xffff_ffffn & ~(CORE << 16n));
+  const offset = Number(id & 0xffff_ffffn & ~(CORE << COPROC_SHIFT));
   const words = Math.floor(registerBytes(id) / 4);
   return offset >= CORE_WORDS || offset + words >= CORE_WORDS ? -ERRNO.ENOENT : -ERRNO.EINVAL;
 }

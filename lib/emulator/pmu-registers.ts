@@ -54,6 +54,8 @@ const bits =
       vcpu.cells[cell] = effect === 'sets' ? vcpu.cells[cell]! | chosen : vcpu.cells[cell]! & ~chosen;
       return 0;
     },
+    // The unknown value of a reset is cut to the counters that there are at that time (`reset_pmu_reg`).
+    reset: vcpu => vcpu.configuration!.resets[cell]! & counterMask(vcpu),
   });
 
 /** The special registers of the PMU, by id. */

@@ -36,6 +36,8 @@ export interface ProfileRegister {
   readonly scope?: 'vm';
   /** A further init leaves its value alone. */
   readonly survivesInit?: true;
+  /** It moves by itself; the reset value is then 0. */
+  readonly varies?: true;
   /** The kernel answers for it but does not list it. */
   readonly unlisted?: true;
   /** The id of the register whose storage it shares. */
@@ -106,6 +108,11 @@ export interface HostProfile {
   /** KVM_ARM_GET_REG_WRITABLE_MASKS by index, where not 0. */
   readonly writableMasks: Readonly<Record<string, Hex>>;
   readonly behaviours: ProfileBehaviours;
+  /**
+   * System registers that answer whatever the coprocessor in the id is, where that names no other kind of register: the
+   * kernel's table of invariant registers does not compare it (`get_reg_by_id`, arch/arm64/kvm/sys_regs.c).
+   */
+  readonly anyCoprocessor: readonly Hex[];
   /** The feature sets that KVM_ARM_VCPU_INIT accepts; all others are EINVAL. */
   readonly configurations: readonly ProfileConfiguration[];
   /** The registers, in the order of KVM_GET_REG_LIST; unlisted ones last. */
