@@ -54,7 +54,7 @@ export class Kvm extends Resource<KvmHandle> {
    * @example
    * ```ts
    * kvm.checkExtension('ARM_PSCI_0_2'); // 1
-   * kvm.checkExtension('ARM_VM_IPA_SIZE'); // 44 on a Neoverse N1 under QEMU
+   * kvm.checkExtension('ARM_VM_IPA_SIZE'); // 48 on a Neoverse N1 under QEMU
    * ```
    */
   checkExtension(cap: Capability | number): number {

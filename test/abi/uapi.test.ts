@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { KVM_CAP } from '../../lib/abi/capabilities.ts';
 import { ERRNO } from '../../lib/abi/errno.ts';
-import { KVM_IOCTL, KVMIO } from '../../lib/abi/ioctls.ts';
+import { KVM_API_VERSION, KVM_IOCTL, KVMIO } from '../../lib/abi/ioctls.ts';
 import { KVM_MP_STATE } from '../../lib/abi/mp-state.ts';
 import {
   KVM_PSCI_FN,
@@ -80,7 +80,7 @@ const claims: Claim[] = [
   ...macros(KVM_PSCI_FN),
   ...macros(PSCI_RET),
   ...macros(PSCI_VALUE),
-  ...macros({ KVMIO, PSCI_0_2_64BIT, KVM_ARM_FEATURE_ID_RANGE_SIZE: FEATURE_ID_RANGE_SIZE }),
+  ...macros({ KVMIO, KVM_API_VERSION, PSCI_0_2_64BIT, KVM_ARM_FEATURE_ID_RANGE_SIZE: FEATURE_ID_RANGE_SIZE }),
   { expression: 'PSCI_VERSION(1, 3)', value: parsePsciVersion('1.3'), macro: 'PSCI_VERSION' },
 
   ...constants,
