@@ -1,0 +1,45 @@
+/** `npm run lab:setup` and `npm run lab -- SCRIPT [ARGS]`. */
+import { constants } from 'node:os';
+import { basename, isAbsolute, relative, resolve } from 'node:path';
+import { LabError } from './error.ts';
+import { PACKAGE_FOLDER } from './initrd.ts';
+import { startLab } from './run.ts';
+import { setup } from './setup.ts';
+
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = {
+  async setup() {
+    const { isTTY } = process.stderr;
+    const { kernel, userSpace } = await setup(step =>
+      process.stderr.write(isTTY ? `\r\x1b[Klab: ${step}` : `lab: ${step}\n`),
+    );
+    if (isTTY) process.stderr.write('\r\x1b[K');
+    console.log(`lab: Linux ${kernel.release} and Node ${userSpace.node} are ready`);
+    return 0;
+  },
+
+  async run([script, ...args]) {
+    if (script === undefined)
+      throw new LabError('ERR_LAB_UNAVAILABLE', 'usage: npm run lab -- SCRIPT [ARGS]');
+    const source = resolve(script);
+    const inPackage = relative(PACKAGE_FOLDER, source);
+    const path = inPackage.startsWith('..') || isAbsolute(inPackage) ? basename(source) : inPackage;
+    const lab = await startLab({ script: path, args, files: { [path]: source }, timeoutMs: 3_600_000 });
+    lab.stdout.pipe(process.stdout);
+    lab.stderr.pipe(process.stderr);
+    return (await lab.exit).status;
+  },
+};
+
+// The default action of a signal skips the exit handlers, which stop QEMU and remove temporary folders.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => process.exit(128 + constants.signals[signal]));
+}
+
+const [name = '', ...args] = process.argv.slice(2);
+try {
+  process.exitCode = await COMMANDS[name]!(args);
+} catch (error) {
+  if (!(error instanceof LabError)) throw error;
+  console.error(`lab: ${error.message}`);
+  process.exitCode = 99;
+}
