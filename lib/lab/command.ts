@@ -27,8 +27,10 @@ export async function command(file: string, args: readonly string[], cwd?: strin
   return stdout;
 }
 
-/** The line that says why: apt's and npm's errors are marked, other tools put the cause first. */
+/** How the tools mark the line that says why, the surest first; others begin with it. */
+const CAUSES = [/No space left on device/, /^E: /, /^npm error (?!code|errno|syscall|path|dest)/, /\S/];
+
 function complaint(stderr: string): string {
-  const lines = stderr.split('\n').filter(line => line.trim() !== '');
-  return lines.find(line => /^(E:|npm error (?!code))/.test(line)) ?? lines[0] ?? '';
+  const lines = stderr.split('\n');
+  return CAUSES.map(cause => lines.find(line => cause.test(line))).find(line => line !== undefined) ?? '';
 }

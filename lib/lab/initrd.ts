@@ -1,10 +1,11 @@
 /** The initrd of one run: the shared user space, then the package under test and what the run adds. */
 import { randomUUID } from 'node:crypto';
-import { closeSync, constants, existsSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { appendFileSync, constants, existsSync, openSync, rmSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { cacheFolder } from './cache.ts';
 import { archive, type Entry, entriesOf, foldersAbove, S_IFREG } from './cpio.ts';
+import { LabError } from './error.ts';
 import { type GuestCommand, initScript, PROJECT } from './guest.ts';
 import { USER_SPACE } from './setup.ts';
 
@@ -23,20 +24,17 @@ export type GuestFiles = Readonly<Record<string, string | Uint8Array>>;
  */
 export async function openInitrd(command: GuestCommand, files: GuestFiles): Promise<number> {
   const addition = archive(runEntries(command, files));
-  const file = join(cacheFolder(), `run-${randomUUID()}.cpio`);
   const base = join(cacheFolder(), USER_SPACE.folder, USER_SPACE.file);
+  const file = join(cacheFolder(), `tmp-${randomUUID()}.cpio`);
   try {
     await copyFile(base, file, constants.COPYFILE_FICLONE);
-    const descriptor = openSync(file, constants.O_RDWR | constants.O_APPEND);
-    try {
-      writeSync(descriptor, addition);
-      return descriptor;
-    } catch (error) {
-      closeSync(descriptor);
-      throw error;
-    }
+    appendFileSync(file, addition);
+    return openSync(file, 'r');
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new LabError('ERR_LAB_UNAVAILABLE', `the lab's initrd cannot be written: ${message}`, { cause });
   } finally {
-    if (existsSync(file)) unlinkSync(file);
+    rmSync(file, { force: true });
   }
 }
 

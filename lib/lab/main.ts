@@ -1,10 +1,14 @@
 /** `npm run lab:setup` and `npm run lab -- SCRIPT [ARGS]`. */
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename, isAbsolute, relative, resolve } from 'node:path';
 import { LabError } from './error.ts';
 import { PACKAGE_FOLDER } from './initrd.ts';
 import { startLab } from './run.ts';
 import { setup } from './setup.ts';
+
+/** Exit status where there is none of the script. */
+const LAB_FAILED = 99;
 
 const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = {
   async setup() {
@@ -18,8 +22,12 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = 
   },
 
   async run([script, ...args]) {
-    if (script === undefined)
-      throw new LabError('ERR_LAB_UNAVAILABLE', 'usage: npm run lab -- SCRIPT [ARGS]');
+    if (script === undefined || !existsSync(script)) {
+      console.error(
+        script === undefined ? 'usage: npm run lab -- SCRIPT [ARGS]' : `lab: no such file: ${script}`,
+      );
+      return LAB_FAILED;
+    }
     const source = resolve(script);
     const inPackage = relative(PACKAGE_FOLDER, source);
     const path = inPackage.startsWith('..') || isAbsolute(inPackage) ? basename(source) : inPackage;
@@ -35,11 +43,14 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => process.exit(128 + constants.signals[signal]));
 }
 
+// `npm run lab -- SCRIPT | head`: nobody reads on, so nothing need run on.
+for (const stream of [process.stdout, process.stderr]) stream.once('error', () => process.exit(LAB_FAILED));
+
 const [name = '', ...args] = process.argv.slice(2);
 try {
   process.exitCode = await COMMANDS[name]!(args);
 } catch (error) {
   if (!(error instanceof LabError)) throw error;
   console.error(`lab: ${error.message}`);
-  process.exitCode = 99;
+  process.exitCode = LAB_FAILED;
 }

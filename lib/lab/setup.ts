@@ -57,14 +57,18 @@ export async function setup(progress: (step: string) => void): Promise<LabManife
     try {
       progress('reading the package index of Debian');
       const suite = await openSuite(SUITE, folder);
-      await fetchKernel(suite, join(folder, 'kernel'), progress);
-      await fetchUserSpace(suite, join(folder, 'userspace'), progress);
+      if (!has(KERNEL)) await fetchKernel(suite, join(folder, 'kernel'), progress);
+      if (!has(USER_SPACE)) await fetchUserSpace(suite, join(folder, 'userspace'), progress);
     } catch (error) {
       if (error instanceof LabError) throw error;
       throw new LabError('ERR_LAB_SETUP', `lab set-up failed: ${(error as Error).message}`, { cause: error });
     }
   });
   return installed()!;
+}
+
+function has(part: { readonly folder: string }): boolean {
+  return readManifest(part.folder) !== undefined;
 }
 
 async function fetchKernel(suite: Suite, folder: string, progress: (step: string) => void): Promise<void> {
