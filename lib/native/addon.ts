@@ -1,0 +1,134 @@
+/**
+ * The addon: its typed face, and how it is found. Nothing is loaded before {@link loadAddon} is called, and a
+ * failure is data, because the package must be importable everywhere.
+ *
+ * @packageDocumentation
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Result } from '../backend.ts';
+import { findElfFault, libcOfProgram } from './elf.ts';
+
+/** The version of the contract below; `kAbi` in native/module.cc is the other side. */
+export const ADDON_ABI = 1;
+
+/** What the addon exports. */
+export interface Addon {
+  readonly abi: number;
+  /** `open(path, O_RDWR | O_CLOEXEC)`. */
+  open(path: string): Fd | Result;
+  /** The class of the descriptors. It cannot be constructed. */
+  readonly Fd: { readonly prototype: Fd };
+}
+
+/**
+ * A descriptor that the addon owns. The methods answer the kernel's result or `-errno`; arguments of the
+ * wrong type or range throw a `TypeError` or `RangeError` with Node's codes.
+ */
+export interface Fd {
+  /**
+   * `ioctl(fd, request, argument)`; the direction bits of the request decide whether it takes an integer or
+   * a struct.
+   *
+   * @param argument - the integer, or the struct: updated in place, 64 KiB at most
+   * @param pointee - bytes whose address the struct has at `offset`: updated in place, 64 KiB at most
+   */
+  ioctl(request: number, argument: bigint | Uint8Array, pointee?: Uint8Array, offset?: number): Result;
+  /** For `KVM_CREATE_VM` and `KVM_CREATE_VCPU`, which answer a descriptor; EINTR is retried. */
+  create(request: number, argument: bigint): Fd | Result;
+  getOneReg(id: bigint): bigint | Result;
+  setOneReg(id: bigint, value: bigint): Result;
+  getRegList(): BigUint64Array | Result;
+  /** As `VcpuHandle.getRegs` of the seam. */
+  getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result;
+  setRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result;
+  /** Closes the descriptor, as the garbage collector does, too; afterwards every method answers `-EBADF`. */
+  close(): void;
+}
+
+/** One file that the addon was not loaded from. */
+export interface Attempt {
+  readonly path: string;
+  /**
+   * An errno's name (`'ENOENT'`), Node's code (`'ERR_DLOPEN_FAILED'`, `'ERR_DLOPEN_DISABLED'`), or one of
+   * `ERR_ADDON_NOT_ELF`, `ERR_ADDON_MACHINE`, `ERR_ADDON_TRUNCATED`, `ERR_ADDON_LIBC`, `ERR_ADDON_ABI`.
+   */
+  readonly code: string;
+  /** A sentence that names the file. */
+  readonly message: string;
+}
+
+/** The addon and where it came from, or why there is none. */
+export type LoadedAddon =
+  | { readonly addon: Addon; readonly path: string; readonly attempts: readonly Attempt[] }
+  | { readonly addon: undefined; readonly path: undefined; readonly attempts: readonly Attempt[] };
+
+/** Where to look. */
+export interface AddonSearch {
+  /** The package's directory. */
+  readonly root: string;
+  readonly arch: string;
+  /** The only file to try; the environment variable `KVM_ARM64_ADDON`. */
+  readonly override: string | undefined;
+}
+
+// tsc puts the compiled file one directory deeper (dist/) than its source.
+const UP = import.meta.url.endsWith('.ts') ? '../..' : '../../..';
+
+// On Linux also good where the program's file has been replaced or its path is hidden.
+const PROGRAM = process.platform === 'linux' ? '/proc/self/exe' : process.execPath;
+
+let loaded: LoadedAddon | undefined;
+
+/** The addon of this process, looked for once. */
+export function loadAddon(): LoadedAddon {
+  loaded ??= searchAddon({
+    root: fileURLToPath(new URL(UP, import.meta.url)),
+    arch: process.arch,
+    override: process.env['KVM_ARM64_ADDON'],
+  });
+  return loaded;
+}
+
+/** Tries the candidates in order, and keeps why each was refused. Never throws. */
+export function searchAddon(search: AddonSearch): LoadedAddon {
+  const attempts: Attempt[] = [];
+  for (const path of candidates(search)) {
+    const outcome = tryFile(path, search.arch);
+    if ('addon' in outcome) return { addon: outcome.addon, path, attempts };
+    attempts.push(outcome);
+  }
+  return { addon: undefined, path: undefined, attempts };
+}
+
+function candidates({ root, arch, override }: AddonSearch): string[] {
+  // Whoever names a file means that file: another one in its stead would be a surprise.
+  if (override) return [resolve(override)];
+  const paths: string[] = [];
+  if (existsSync(join(root, 'binding.gyp'))) paths.push(join(root, 'build/Release/kvm_arm64.node'));
+  if (arch === 'arm64') paths.push(join(root, 'prebuilds/linux-arm64/kvm_arm64.glibc.node'));
+  return paths;
+}
+
+function tryFile(path: string, arch: string): { addon: Addon } | Attempt {
+  const refuse = (code: string, message: string): Attempt => ({ path, code, message: `${path}: ${message}` });
+  try {
+    const fault = findElfFault(readFileSync(path), arch, libcOfProgram(PROGRAM));
+    if (fault !== undefined) return refuse(fault.code, fault.message);
+    const addon = createRequire(import.meta.url)(path) as Partial<Addon>;
+    if (addon.abi === ADDON_ABI) return { addon: addon as Addon };
+    const age = `it speaks version ${addon.abi} of the addon's contract, and this package version ${ADDON_ABI}`;
+    return refuse('ERR_ADDON_ABI', age);
+  } catch (error) {
+    const { code = 'ERR_ADDON_LOAD', message } = error as NodeJS.ErrnoException;
+    return refuse(code, CAUSES[code] ?? message);
+  }
+}
+
+/** Plain words for what the system says cryptically. */
+const CAUSES: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ERR_DLOPEN_DISABLED: 'this process may not load addons (--no-addons, or the permission model)',
+};

@@ -1,0 +1,58 @@
+/**
+ * `/dev/kvm` through the addon.
+ *
+ * @packageDocumentation
+ */
+import { KVM_IOCTL } from '../abi/ioctls.ts';
+import type { KvmHandle, Result, VmHandle } from '../backend.ts';
+import { KvmError } from '../errors.ts';
+import { type Fd, loadAddon } from './addon.ts';
+import { NativeDescriptor } from './descriptor.ts';
+import { NativeVm } from './vm.ts';
+
+class NativeKvm extends NativeDescriptor implements KvmHandle {
+  readonly backend = 'native';
+  readonly host: string;
+
+  constructor(fd: Fd, path: string) {
+    super(fd);
+    this.host = path;
+  }
+
+  getApiVersion(): Result {
+    return this.fd.ioctl(KVM_IOCTL.KVM_GET_API_VERSION, 0n);
+  }
+
+  checkExtension(cap: number): Result {
+    return this.fd.ioctl(KVM_IOCTL.KVM_CHECK_EXTENSION, BigInt(cap));
+  }
+
+  createVm(type: bigint): VmHandle | Result {
+    const fd = this.fd.create(KVM_IOCTL.KVM_CREATE_VM, type);
+    return typeof fd === 'number' ? fd : new NativeVm(fd);
+  }
+
+  getVcpuMmapSize(): Result {
+    return this.fd.ioctl(KVM_IOCTL.KVM_GET_VCPU_MMAP_SIZE, 0n);
+  }
+}
+
+/**
+ * Opens a KVM device. Whether it is one, and one of an Arm host, is for `probe()` to say.
+ *
+ * @param path - the device, `/dev/kvm`
+ * @returns the handle, or `-errno` of `open`
+ * @throws {@link KvmError} `ERR_BACKEND_UNAVAILABLE` where the addon cannot be loaded
+ */
+export function openNative(path: string): KvmHandle | Result {
+  const { addon, attempts } = loadAddon();
+  if (addon === undefined) {
+    const tried = attempts.map(attempt => attempt.message).join('; ');
+    throw new KvmError(
+      'ERR_BACKEND_UNAVAILABLE',
+      `the native addon cannot be loaded: ${tried || 'none is here'}`,
+    );
+  }
+  const fd = addon.open(path);
+  return typeof fd === 'number' ? fd : new NativeKvm(fd, path);
+}

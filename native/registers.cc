@@ -1,0 +1,154 @@
+// Registers through KVM_GET_ONE_REG and KVM_SET_ONE_REG (Documentation/virt/kvm/api.rst 4.68, 4.69).
+#include <linux/kvm.h>
+
+#include <cstring>
+#include <vector>
+
+#include "arguments.h"
+#include "fd.h"
+#include "module.h"
+
+namespace {
+
+// The width that an id encodes: up to 32 KiB, so it fits a bounce buffer whatever the id.
+size_t BytesOf(uint64_t id) { return size_t{1} << ((id & KVM_REG_SIZE_MASK) >> KVM_REG_SIZE_SHIFT); }
+
+// 64-bit words that hold it.
+size_t WordsOf(uint64_t id) { return BytesOf(id) <= 8 ? 1 : BytesOf(id) / 8; }
+
+// KVM_GET_REG_LIST, whose struct ends in a flexible array. The header's own macro is wrong in C++: there the
+// empty struct within __DECLARE_FLEX_ARRAY (linux/stddef.h) has a size, and the request number holds it.
+constexpr unsigned long kGetRegList = _IOWR(KVMIO, 0xb0, uint64_t);
+
+// More ids than any kernel lists (SVE at 2048 bits: below 1000), to bound what a strange answer can claim.
+constexpr uint64_t kMostRegisters = 1 << 16;
+
+// (ids, words, status): calls transfer(id, words of that register) for each, and counts the failures.
+template <typename Transfer>
+Napi::Value Batch(const Napi::CallbackInfo& info, Transfer transfer) {
+  Span<uint64_t> ids, words;
+  Span<int32_t> status;
+  if (!TakeArray(info, 0, "ids", &ids) || !TakeArray(info, 1, "words", &words) ||
+      !TakeArray(info, 2, "status", &status)) {
+    return {};
+  }
+  size_t needed = 0;
+  for (size_t i = 0; i < ids.size; i++) needed += WordsOf(ids.data[i]);
+  if (words.size < needed) {
+    RefuseRange(info.Env(), "words", "long enough for the widths of all ids");
+    return {};
+  }
+  if (status.size < ids.size) {
+    RefuseRange(info.Env(), "status", "as long as ids");
+    return {};
+  }
+
+  uint32_t failures = 0;
+  size_t at = 0;
+  for (size_t i = 0; i < ids.size; i++) {
+    // Read once, and measured again: another thread may have changed the ids since the check above.
+    const uint64_t id = __atomic_load_n(ids.data + i, __ATOMIC_RELAXED);
+    const size_t count = WordsOf(id);
+    if (count > words.size - at) return Napi::Number::New(info.Env(), -EINVAL);
+    const int result = transfer(id, words.data + at, count);
+    at += count;
+    status.data[i] = result < 0 ? result : 0;
+    failures += result < 0;
+  }
+  return Napi::Number::New(info.Env(), failures);
+}
+
+}  // namespace
+
+// The value is read from, or written to, the argument buffer.
+int Fd::OneReg(unsigned long request, uint64_t id) const {
+  kvm_one_reg reg = {};
+  reg.id = id;
+  reg.addr = reinterpret_cast<uintptr_t>(module_->argument().bytes());
+  return Call(request, &reg);
+}
+
+// getOneReg(id)
+Napi::Value Fd::GetOneReg(const Napi::CallbackInfo& info) {
+  uint64_t id;
+  if (!TakeU64(info, 0, "id", &id)) return {};
+  uint64_t* const words = module_->argument().words();
+  const size_t count = WordsOf(id);
+  memset(words, 0, count * sizeof *words);
+  const int result = OneReg(KVM_GET_ONE_REG, id);
+  if (result < 0) return Napi::Number::New(info.Env(), result);
+  napi_value value = nullptr;
+  if (count == 1) {
+    napi_create_bigint_uint64(info.Env(), *words, &value);
+  } else {
+    napi_create_bigint_words(info.Env(), 0, count, words, &value);
+  }
+  return {info.Env(), value};
+}
+
+// setOneReg(id, value)
+Napi::Value Fd::SetOneReg(const Napi::CallbackInfo& info) {
+  uint64_t id;
+  if (!TakeU64(info, 0, "id", &id)) return {};
+  uint64_t* const words = module_->argument().words();
+  const size_t count = WordsOf(id);
+  if (count == 1) {
+    if (!TakeU64(info, 1, "value", words)) return {};
+    const size_t bits = 8 * BytesOf(id);
+    if (bits < 64 && *words >> bits != 0) {
+      RefuseRange(info.Env(), "value", "within the width of the register");
+      return {};
+    }
+  } else {
+    size_t given;
+    if (napi_get_value_bigint_words(info.Env(), info[1], nullptr, &given, nullptr) != napi_ok) {
+      RefuseType(info.Env(), "value", "a bigint");
+      return {};
+    }
+    int negative = 0;
+    memset(words, 0, count * sizeof *words);
+    if (given <= count) napi_get_value_bigint_words(info.Env(), info[1], &negative, &given, words);
+    if (given > count || negative) {
+      RefuseRange(info.Env(), "value", "within the width of the register");
+      return {};
+    }
+  }
+  return Napi::Number::New(info.Env(), OneReg(KVM_SET_ONE_REG, id));
+}
+
+// getRegList(). The kernel takes the room and answers E2BIG with the count that it needs; the first call
+// offers none. The list may have grown by the second: KVM_ARM_VCPU_FINALIZE on another thread adds SVE.
+Napi::Value Fd::GetRegList(const Napi::CallbackInfo& info) {
+  std::vector<uint64_t> list(1);  // struct kvm_reg_list: n, then the ids
+  int result;
+  for (;;) {
+    list[0] = list.size() - 1;
+    result = Call(kGetRegList, list.data());
+    if (result != -E2BIG || list[0] < list.size() || list[0] > kMostRegisters) break;
+    list.resize(list[0] + 1);
+  }
+  if (result < 0) return Napi::Number::New(info.Env(), result);
+  const size_t count = list[0] < list.size() ? list[0] : list.size() - 1;
+  Napi::BigUint64Array ids = Napi::BigUint64Array::New(info.Env(), count);
+  if (count > 0 && !ids.IsEmpty()) memcpy(ids.Data(), list.data() + 1, count * sizeof list[0]);
+  return ids;
+}
+
+// getRegs(ids, words, status)
+Napi::Value Fd::GetRegs(const Napi::CallbackInfo& info) {
+  return Batch(info, [this](uint64_t id, uint64_t* at, size_t count) {
+    uint64_t* const words = module_->argument().words();
+    memset(words, 0, count * sizeof *words);
+    const int result = OneReg(KVM_GET_ONE_REG, id);
+    memcpy(at, words, count * sizeof *words);
+    return result;
+  });
+}
+
+// setRegs(ids, words, status). The kernel takes a register's width from its word, and no more.
+Napi::Value Fd::SetRegs(const Napi::CallbackInfo& info) {
+  return Batch(info, [this](uint64_t id, const uint64_t* at, size_t count) {
+    memcpy(module_->argument().words(), at, count * sizeof *at);
+    return OneReg(KVM_SET_ONE_REG, id);
+  });
+}
