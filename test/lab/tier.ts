@@ -2,6 +2,9 @@
 import { describe, it } from 'vitest';
 import { labStatus } from '../../lib/lab/status.ts';
 
+/** Time limit of a test that boots once: seconds on an idle machine, but the machine may be busy. */
+export const BOOT = 120_000;
+
 /** A `describe` for tests that boot the lab. `KVM_ARM64_REQUIRE=lab` turns the skip into a failure. */
 export function describeLab(title: string, tests: () => void): void {
   const status = labStatus();
