@@ -59,10 +59,11 @@ export async function publish(built: string, folder: string): Promise<void> {
   }
 }
 
-/** A set-up that was killed could not clean up. No set-up takes a day. */
+/** What a killed process left behind. Nothing temporary is needed for a day. */
 function removeLeftovers(cache: string): void {
   for (const name of readdirSync(cache).filter(name => name.startsWith('tmp-'))) {
-    const folder = join(cache, name);
-    if (Date.now() - statSync(folder).mtimeMs > DAY) rmSync(folder, { recursive: true, force: true });
+    const path = join(cache, name);
+    const stat = statSync(path, { throwIfNoEntry: false }); // its owner may remove it meanwhile
+    if (stat !== undefined && Date.now() - stat.mtimeMs > DAY) rmSync(path, { recursive: true, force: true });
   }
 }

@@ -19,7 +19,7 @@ export async function command(file: string, args: readonly string[], cwd?: strin
     text(child.stdout),
     text(child.stderr),
   ]).catch((cause: unknown) => {
-    throw new LabError('ERR_LAB_SETUP', `lab set-up needs ${file}, which cannot be run here`, { cause });
+    throw new LabError('ERR_LAB_SETUP', `set-up needs ${file}, which cannot be run here`, { cause });
   });
   if (status !== 0) {
     throw new LabError('ERR_LAB_SETUP', `${file} ${args.at(0) ?? ''} failed: ${complaint(stderr) || status}`);

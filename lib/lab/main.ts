@@ -12,11 +12,10 @@ const LAB_FAILED = 99;
 
 const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = {
   async setup() {
-    const { isTTY } = process.stderr;
-    const { kernel, userSpace } = await setup(step =>
-      process.stderr.write(isTTY ? `\r\x1b[Klab: ${step}` : `lab: ${step}\n`),
-    );
-    if (isTTY) process.stderr.write('\r\x1b[K');
+    const { stderr } = process;
+    const show = (text: string) => stderr.write(stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
+    const clear = () => void (stderr.isTTY && show(''));
+    const { kernel, userSpace } = await setup(step => show(`lab: ${step}`)).finally(clear);
     console.log(`lab: Linux ${kernel.release} and Node ${userSpace.node} are ready`);
     return 0;
   },

