@@ -42,8 +42,8 @@ function measure(operation: () => unknown): number {
   let done = 0;
   let passed: bigint;
   do {
-    for (let i = 0; i < 10; i++) operation();
-    done += 10;
+    for (let i = 0; i < 100; i++) operation();
+    done += 100;
     passed = process.hrtime.bigint() - start;
   } while (passed < ROUND_NS);
   return Number(passed) / done;

@@ -51,8 +51,8 @@ static double measure(void (*operation)(void)) {
   long long start = now(), passed;
   long done = 0;
   do {
-    for (int i = 0; i < 10; i++) operation();
-    done += 10;
+    for (int i = 0; i < 100; i++) operation();
+    done += 100;
     passed = now() - start;
   } while (passed < ROUND_NS);
   return (double)passed / done;
