@@ -2,9 +2,11 @@
  * What the addon costs over C: the same system calls from both, in turns, as a ratio of medians. The figures of a
  * nested or emulated machine mean little; the ratio does.
  *
- * `node dist/test/bench/native.js TWIN [DEVICE]`, where TWIN is twin.c compiled for this machine.
+ * `npm run bench:native` here; in the lab `npm run bench:twin-arm64` and then `npm run lab -- dist/test/bench/native.js`,
+ * for there is no compiler.
  */
 import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { decodeVcpuInit, encodeVcpuInit } from '../../lib/abi/structs.ts';
 import type { VcpuHandle, VmHandle } from '../../lib/backend.ts';
 import { openNative } from '../../lib/native/system.ts';
@@ -19,8 +21,8 @@ const MSR_STAR = 0x2030_0002_c000_0081n;
 /** The ratio that each operation should stay below. */
 const AIMS: Readonly<Record<string, number>> = { checkExtension: 2, getOneReg: 2, getRegs: 1.1 };
 
-const [twin, device = '/dev/kvm'] = process.argv.slice(2);
-if (twin === undefined) throw new Error('usage: native.js TWIN [DEVICE]');
+/** twin.c, compiled for this machine. */
+const TWIN = fileURLToPath(new URL(`twin-${process.arch}`, import.meta.url));
 
 function must<T extends object>(result: T | number): T {
   if (typeof result === 'number') throw new Error(`errno ${-result}`);
@@ -51,7 +53,7 @@ function measure(operation: () => unknown): number {
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
-const kvm = must(openNative(device));
+const kvm = must(openNative('/dev/kvm'));
 const vm = must(kvm.createVm(0n));
 const vcpu = must(vm.createVcpu(0));
 const ids = prepare(vm, vcpu);
@@ -66,7 +68,7 @@ const operations: Readonly<Record<string, () => unknown>> = {
 
 const samples: Record<string, { c: number[]; node: number[] }> = {};
 for (let round = 0; round < ROUNDS; round++) {
-  const c = JSON.parse(execFileSync(twin, [device], { encoding: 'utf8' })) as Record<string, number>;
+  const c = JSON.parse(execFileSync(TWIN, { encoding: 'utf8' })) as Record<string, number>;
   for (const [name, nanoseconds] of Object.entries(c)) {
     samples[name] ??= { c: [], node: [] };
     samples[name].c.push(nanoseconds);
