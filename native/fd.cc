@@ -72,7 +72,7 @@ void Fd::Close(const Napi::CallbackInfo&) { Release(); }
 Napi::Value Fd::Ioctl(const Napi::CallbackInfo& info) {
   uint32_t request;
   if (!TakeRequest(info, &request)) return {};
-  const bool has_pointee = !info[2].IsUndefined();
+  const bool has_pointee = info.Length() > 2 && !info[2].IsUndefined();
 
   if (_IOC_DIR(request) == _IOC_NONE) {
     uint64_t integer;
@@ -81,7 +81,7 @@ Napi::Value Fd::Ioctl(const Napi::CallbackInfo& info) {
       RefuseType(info.Env(), "pointee", "undefined where the request takes an integer");
       return {};
     }
-    return Napi::Number::New(info.Env(), Call(request, static_cast<unsigned long>(integer)));
+    return Answer(info.Env(), Call(request, static_cast<unsigned long>(integer)));
   }
 
   Span<uint8_t> argument;
@@ -91,7 +91,7 @@ Napi::Value Fd::Ioctl(const Napi::CallbackInfo& info) {
     bounce.Fill({argument.data, argument.size});
     const int result = Call(request, bounce.bytes());
     bounce.Drain(argument);
-    return Napi::Number::New(info.Env(), result);
+    return Answer(info.Env(), result);
   }
 
   Span<uint8_t> pointee;
@@ -112,7 +112,7 @@ Napi::Value Fd::Ioctl(const Napi::CallbackInfo& info) {
   memcpy(field, &former, sizeof former);  // JavaScript learns no address
   bounce.Drain(argument);
   module_->pointee().Drain(pointee);
-  return Napi::Number::New(info.Env(), result);
+  return Answer(info.Env(), result);
 }
 
 // create(request, argument)
@@ -130,6 +130,6 @@ Napi::Value Fd::Create(const Napi::CallbackInfo& info) {
   do {
     result = Call(request, static_cast<unsigned long>(argument));
   } while (result == -EINTR);
-  if (result < 0) return Napi::Number::New(info.Env(), result);
+  if (result < 0) return Answer(info.Env(), result);
   return module_->Adopt(result);
 }

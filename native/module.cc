@@ -50,14 +50,14 @@ Napi::Value Module::Open(const Napi::CallbackInfo& info) {
     return {};
   }
   char path[PATH_MAX];
-  if (length >= sizeof path) return Napi::Number::New(env, -ENAMETOOLONG);
+  if (length >= sizeof path) return Answer(env, -ENAMETOOLONG);
   napi_get_value_string_utf8(env, info[0], path, sizeof path, nullptr);
   if (strlen(path) != length) {
     RefuseValue(env, "path", "a string without null bytes");
     return {};
   }
   const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
-  if (fd < 0) return Napi::Number::New(env, -errno);
+  if (fd < 0) return Answer(env, -errno);
   return Adopt(fd);
 }
 

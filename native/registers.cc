@@ -43,19 +43,19 @@ Napi::Value Batch(const Napi::CallbackInfo& info, Transfer transfer) {
     return {};
   }
 
-  uint32_t failures = 0;
+  int failures = 0;
   size_t at = 0;
   for (size_t i = 0; i < ids.size; i++) {
     // Read once, and measured again: another thread may have changed the ids since the check above.
     const uint64_t id = __atomic_load_n(ids.data + i, __ATOMIC_RELAXED);
     const size_t count = WordsOf(id);
-    if (count > words.size - at) return Napi::Number::New(info.Env(), -EINVAL);
+    if (count > words.size - at) return Answer(info.Env(), -EINVAL);
     const int result = transfer(id, words.data + at, count);
     at += count;
     status.data[i] = result < 0 ? result : 0;
     failures += result < 0;
   }
-  return Napi::Number::New(info.Env(), failures);
+  return Answer(info.Env(), failures);
 }
 
 }  // namespace
@@ -76,7 +76,7 @@ Napi::Value Fd::GetOneReg(const Napi::CallbackInfo& info) {
   const size_t count = WordsOf(id);
   memset(words, 0, count * sizeof *words);
   const int result = OneReg(KVM_GET_ONE_REG, id);
-  if (result < 0) return Napi::Number::New(info.Env(), result);
+  if (result < 0) return Answer(info.Env(), result);
   napi_value value = nullptr;
   if (count == 1) {
     napi_create_bigint_uint64(info.Env(), *words, &value);
@@ -113,7 +113,7 @@ Napi::Value Fd::SetOneReg(const Napi::CallbackInfo& info) {
       return {};
     }
   }
-  return Napi::Number::New(info.Env(), OneReg(KVM_SET_ONE_REG, id));
+  return Answer(info.Env(), OneReg(KVM_SET_ONE_REG, id));
 }
 
 // getRegList(). The kernel takes the room and answers E2BIG with the count that it needs; the first call
@@ -127,7 +127,7 @@ Napi::Value Fd::GetRegList(const Napi::CallbackInfo& info) {
     if (result != -E2BIG || list[0] < list.size() || list[0] > kMostRegisters) break;
     list.resize(list[0] + 1);
   }
-  if (result < 0) return Napi::Number::New(info.Env(), result);
+  if (result < 0) return Answer(info.Env(), result);
   const size_t count = list[0] < list.size() ? list[0] : list.size() - 1;
   Napi::BigUint64Array ids = Napi::BigUint64Array::New(info.Env(), count);
   if (count > 0 && !ids.IsEmpty()) memcpy(ids.Data(), list.data() + 1, count * sizeof list[0]);

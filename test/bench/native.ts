@@ -1,0 +1,86 @@
+/**
+ * What the addon costs over C: the same system calls from both, in turns, as a ratio of medians. The figures of a
+ * nested or emulated machine mean little; the ratio does.
+ *
+ * `npm run bench:native` here; in the lab `npm run bench:twin-arm64` and then `npm run lab -- dist/test/bench/native.js`,
+ * for there is no compiler.
+ */
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { decodeVcpuInit, encodeVcpuInit } from '../../lib/abi/structs.ts';
+import type { VcpuHandle, VmHandle } from '../../lib/backend.ts';
+import { openNative } from '../../lib/native/system.ts';
+
+const ROUNDS = 9;
+const ROUND_NS = 50_000_000n;
+const ARM_PSCI_0_2 = 102;
+const PSCI_0_2_BIT = 1n << 2n;
+const PSCI_VERSION = 0x6030_0000_0014_0000n;
+const MSR_STAR = 0x2030_0002_c000_0081n;
+
+/** The ratio that each operation should stay below. */
+const AIMS: Readonly<Record<string, number>> = { checkExtension: 2, getOneReg: 2, getRegs: 1.1 };
+
+/** twin.c, compiled for this machine. */
+const TWIN = fileURLToPath(new URL(`twin-${process.arch}`, import.meta.url));
+
+function must<T extends object>(result: T | number): T {
+  if (typeof result === 'number') throw new Error(`errno ${-result}`);
+  return result;
+}
+
+/** The ids that twin.c reads. */
+function prepare(vm: VmHandle, vcpu: VcpuHandle): BigUint64Array {
+  if (process.arch !== 'arm64') return new BigUint64Array(256).fill(MSR_STAR);
+  const init = new Uint8Array(32);
+  vm.armPreferredTarget(init);
+  const { target, featureBits } = decodeVcpuInit(init);
+  vcpu.armVcpuInit(encodeVcpuInit(target, featureBits | PSCI_0_2_BIT));
+  return BigUint64Array.of(PSCI_VERSION, ...must(vcpu.getRegList()));
+}
+
+function measure(operation: () => unknown): number {
+  const start = process.hrtime.bigint();
+  let done = 0;
+  let passed: bigint;
+  do {
+    for (let i = 0; i < 100; i++) operation();
+    done += 100;
+    passed = process.hrtime.bigint() - start;
+  } while (passed < ROUND_NS);
+  return Number(passed) / done;
+}
+
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+
+const kvm = must(openNative('/dev/kvm'));
+const vm = must(kvm.createVm(0n));
+const vcpu = must(vm.createVcpu(0));
+const ids = prepare(vm, vcpu);
+const first = ids[0]!;
+const words = new BigUint64Array(ids.length * 256);
+const status = new Int32Array(ids.length);
+const operations: Readonly<Record<string, () => unknown>> = {
+  checkExtension: () => kvm.checkExtension(ARM_PSCI_0_2),
+  getOneReg: () => vcpu.getOneReg(first),
+  getRegs: () => vcpu.getRegs(ids, words, status),
+};
+
+const samples: Record<string, { c: number[]; node: number[] }> = {};
+for (let round = 0; round < ROUNDS; round++) {
+  const c = JSON.parse(execFileSync(TWIN, { encoding: 'utf8' })) as Record<string, number>;
+  for (const [name, nanoseconds] of Object.entries(c)) {
+    samples[name] ??= { c: [], node: [] };
+    samples[name].c.push(nanoseconds);
+    samples[name].node.push(measure(operations[name]!));
+  }
+}
+for (const [name, { c, node }] of Object.entries(samples)) {
+  const ratio = median(node) / median(c);
+  const cells = [
+    `C ${median(c).toFixed(0)} ns`,
+    `Node ${median(node).toFixed(0)} ns`,
+    `ratio ${ratio.toFixed(2)}`,
+  ];
+  console.log(`${name.padEnd(16)}${cells.map(cell => cell.padEnd(18)).join('')}aim ${AIMS[name]}`);
+}
