@@ -24,6 +24,6 @@ export class Kvm extends KvmBase {
    * @throws KvmError `ERR_BAD_PROFILE` for an unknown host
    */
   static open({ host }: OpenOptions = {}): Kvm {
-    return new Kvm(openEmulated(host));
+    return new Kvm(openEmulated(host), 'Asked for: kvm-arm64/emulator.');
   }
 }

@@ -24,6 +24,7 @@ export class Kvm extends KvmBase {
    * @throws KvmError `ERR_BACKEND_UNAVAILABLE`, with the cause in the message and the cure in `hint`
    */
   static open({ path }: OpenOptions = {}): Kvm {
-    return new Kvm(openDevice(probe({ path })));
+    const found = probe({ path });
+    return new Kvm(openDevice(found), found.reason);
   }
 }

@@ -50,15 +50,11 @@ export function recordRegisters(
   const unlisted = withInitialised(kvm, target, longest.features, vcpu =>
     [...readAll(vcpu, ALL_SYSTEM_REGISTERS).keys()].filter(id => !isListed.has(id)),
   );
-  const recorded = lists.reduce<Recorded[]>(
-    (before, { features, listed }) => [
-      ...before,
-      withInitialised(kvm, target, features, vcpu =>
-        recordFeatureSet(vcpu, { features, listed, unlisted }, before),
-      ),
-    ],
-    [],
-  );
+  const recorded: Recorded[] = [];
+  for (const { features, listed } of lists) {
+    const ask = (vcpu: VcpuHandle) => recordFeatureSet(vcpu, { features, listed, unlisted }, recorded);
+    recorded.push(withInitialised(kvm, target, features, ask));
+  }
   const fullest = recorded.find(({ features }) => features === longest.features)!;
   const order = [...fullest.listed, ...unlisted];
   const relations = withInitialised(kvm, target, fullest.features, (vcpu, other, init) =>

@@ -12,7 +12,7 @@ describe('info', () => {
     expect(json).toMatchObject({
       backend: 'emulated',
       host: HOST,
-      reason: 'Asked for by --backend.',
+      reason: "Asked for: backend 'emulated'.",
       machine: { platform: process.platform, arch: process.arch, node: process.versions.node },
       recorded: { machine: 'neoverse-n1 (QEMU TCG)', kernel: expect.stringMatching(/^6\.12\./) },
       apiVersion: 12,
@@ -40,8 +40,8 @@ describe('info', () => {
   });
 
   test.each([
-    [`--host ${HOST}`, '', 'Asked for by --host.'],
-    ['', 'emulated', 'Asked for by KVM_ARM64_BACKEND.'],
+    [`--host ${HOST}`, '', 'Asked for: this host.'],
+    ['', 'emulated', 'Asked for: KVM_ARM64_BACKEND=emulated.'],
   ])('says who asked for the backend: %s %s', async (options, override, reason) => {
     const { stdout } = await cli(`info --json ${options}`, { KVM_ARM64_BACKEND: override });
     expect(JSON.parse(stdout)).toMatchObject({ backend: 'emulated', reason });

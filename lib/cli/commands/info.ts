@@ -9,7 +9,7 @@ import { capabilityMeaning, capabilityName } from '../../abi/capabilities.ts';
 import { VCPU_FEATURE_CAPABILITY } from '../../abi/vcpu-features.ts';
 import { DEFAULT_IPA_BITS } from '../../abi/vm-type.ts';
 import { loadHost } from '../../emulator/profile.ts';
-import { type Kvm, probe, type Vm } from '../../index.ts';
+import type { Kvm, Vm } from '../../index.ts';
 import type { Command, Context } from '../command.ts';
 import { table } from '../table.ts';
 
@@ -48,7 +48,7 @@ export const info: Command = {
 function factsOf(context: Context) {
   const kvm = context.open();
   return {
-    reason: reasonOf(context),
+    reason: kvm.reason,
     machine: { platform: platform(), arch: arch(), kernel: release(), node: process.versions.node },
     recorded: recordingOf(kvm),
     apiVersion: kvm.apiVersion(),
@@ -59,16 +59,6 @@ function factsOf(context: Context) {
     psciVersions: kvm.supportedPsciVersions(),
     features: featuresOf(kvm),
   };
-}
-
-/** In the order in which `Kvm.open()` decides. */
-function reasonOf({ options }: Context): string {
-  const backend = options.get('backend') ?? 'auto';
-  const override = process.env['KVM_ARM64_BACKEND'] ?? '';
-  if (options.has('host')) return 'Asked for by --host.';
-  if (backend !== 'auto') return 'Asked for by --backend.';
-  if (!['', 'auto'].includes(override)) return 'Asked for by KVM_ARM64_BACKEND.';
-  return probe().reason;
 }
 
 function recordingOf({ backend, host }: Kvm) {
