@@ -40,8 +40,6 @@ export interface LabProcess {
   readonly stderr: Readable;
   /** Rejects with a {@link LabError} when the machine ends before the script does. */
   readonly exit: Promise<LabExit>;
-  /** Stops the machine at once. */
-  kill(): void;
 }
 
 const CONSOLE_TAIL = 4096;
@@ -72,11 +70,9 @@ export async function startLab(options: LabOptions): Promise<LabProcess> {
   });
   closeSync(initrd);
   const channel = (name: (typeof CHANNELS)[number]) => qemu.stdio[3 + CHANNELS.indexOf(name)] as Readable;
-  const kill = () => void qemu.kill('SIGKILL');
   return {
     stdout: channel('stdout'),
     stderr: channel('stderr'),
-    kill,
     exit: watch(qemu, channel('control'), channel('console'), started, timeoutMs),
   };
 }

