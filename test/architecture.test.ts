@@ -36,7 +36,7 @@ function roomOf(file: string): string {
 /** The files of lib/ that a file imports, and the packages. */
 function importsOf(file: string): string[] {
   const source = readFileSync(join(LIB, file), 'utf8');
-  return [...source.matchAll(/^(?:import|export|\})[^'\n]*'([^']+)';$|\brequire\('([^']+)'\)/gm)]
+  return [...source.matchAll(/^(?:import|export|\})[^'\n]*\bfrom '([^']+)';$|\brequire\('([^']+)'\)/gm)]
     .map(([, imported, required]) => imported ?? required ?? '')
     .map(specifier =>
       specifier.startsWith('.')
