@@ -5,14 +5,26 @@
  */
 import { invalidValue } from './abi/argument.ts';
 import type { HostProfile } from './emulator/profile.ts';
-import { openEmulated } from './emulator/system.ts';
 import { Kvm as KvmBase } from './kvm.ts';
-import { openDevice } from './native/open.ts';
-import { probe } from './native/probe.ts';
+import { loadEmulator, loadNative, loadProbe } from './load-backend.ts';
+import type { Probe, ProbeOptions } from './native/probe.ts';
 
 export * from './api.ts';
 export { DEFAULT_HOST, HOSTS, type HostProfile } from './emulator/profile.ts';
-export { type Probe, type ProbeOptions, probe } from './native/probe.ts';
+export type { Probe, ProbeOptions } from './native/probe.ts';
+
+/**
+ * Looks whether native KVM can be used here: the facts, the verdict, and the cure. Never throws; changes nothing.
+ *
+ * @example
+ * ```ts
+ * const { usable, reason, cure } = probe();
+ * if (!usable) console.log(reason, cure);
+ * ```
+ */
+export function probe(options?: ProbeOptions): Probe {
+  return loadProbe().probe(options);
+}
 
 /** Options of {@link Kvm.open}. */
 export interface OpenOptions {
@@ -51,10 +63,11 @@ export class Kvm extends KvmBase {
   static open(options: OpenOptions = {}): Kvm {
     const { host, path } = options;
     const { backend, reason } = chooseBackend(options);
-    if (backend === 'emulated') return new Kvm(openEmulated(host), reason);
+    if (backend === 'emulated') return new Kvm(loadEmulator().openEmulated(host), reason);
     const found = probe({ path });
-    if (backend === 'auto' && found.noArmHost) return new Kvm(openEmulated(), found.reason);
-    return new Kvm(openDevice(found), found.reason);
+    if (backend === 'auto' && found.noArmHost) return new Kvm(loadEmulator().openEmulated(), found.reason);
+
+    return new Kvm(loadNative().openDevice(found), found.reason);
   }
 }
 

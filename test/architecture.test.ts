@@ -21,7 +21,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   cli: ['abi', 'errors', 'native', 'emulator', 'classes', 'entries'],
 };
 
-const ENTRIES = ['index.ts', 'emulator.ts', 'native.ts'];
+const ENTRIES = ['index.ts', 'emulator.ts', 'native.ts', 'load-backend.ts'];
 
 const files = readdirSync(LIB, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts'));
 

@@ -7,9 +7,9 @@
  */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { decodeVcpuInit, encodeVcpuInit } from '../../lib/abi/structs.ts';
-import type { VcpuHandle, VmHandle } from '../../lib/backend.ts';
-import { openNative } from '../../lib/native/system.ts';
+import { decodeVcpuInit, encodeVcpuInit } from '#lib/abi/structs.js';
+import type { VcpuHandle, VmHandle } from '#lib/backend.js';
+import { openNative } from '#lib/native/system.js';
 
 const ROUNDS = 9;
 const ROUND_NS = 50_000_000n;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { probe } from '../../lib/native/probe.ts';
+import { probe } from '#lib/native/probe.js';
 import { cli } from './support.ts';
 
 const { usable, noArmHost, situation, reason, arch } = probe();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { COMMANDS } from '../../lib/cli/commands.ts';
+import { COMMANDS } from '#lib/cli/commands.js';
 import { cli, emulatedJson } from './support.ts';
 
 const HOST = 'linux-6.12-neoverse-n1';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { examine } from '../../lib/cli/commands/doctor.ts';
-import type { Facts } from '../../lib/native/facts.ts';
+import { examine } from '#lib/cli/commands/doctor.js';
+import type { Facts } from '#lib/native/facts.js';
 
 /** Machines that nobody here has. */
 const GRAVITON: Facts = {

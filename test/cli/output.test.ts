@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { toJson } from '../../lib/cli/json.ts';
-import { table } from '../../lib/cli/table.ts';
+import { toJson } from '#lib/cli/json.js';
+import { table } from '#lib/cli/table.js';
 import { BIN, cli, PLAIN } from './support.ts';
 
 const ESCAPE = '\u001b';

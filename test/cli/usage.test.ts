@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { COMMANDS } from '../../lib/cli/commands.ts';
-import { parse } from '../../lib/cli/parse.ts';
-import { UsageError } from '../../lib/cli/usage-error.ts';
+import { COMMANDS } from '#lib/cli/commands.js';
+import { parse } from '#lib/cli/parse.js';
+import { UsageError } from '#lib/cli/usage-error.js';
 import { cli } from './support.ts';
 
 /** What parsing refuses: without a process for each, as they would take seconds. */

@@ -1,5 +1,5 @@
 /** The contract's cases as a list, to run them without a test framework and to name them without running. */
-import type { Kvm } from '../../lib/kvm.ts';
+import type { Kvm } from '#lib/kvm.js';
 import type { Suite, Tests } from '../contract/suite.ts';
 
 /** The contract, by subject. A suite only registers its cases; `open` is for their bodies. */

@@ -1,6 +1,6 @@
 /** Runs the contract in the guest, on its kernel's KVM; prints a {@link CaseResult} per line. */
 import { inspect } from 'node:util';
-import { Kvm } from '../../lib/index.ts';
+import { Kvm } from '#lib/index.js';
 import { suites } from '../contract/index.ts';
 import { type CaseResult, casesOf } from './contract-cases.ts';
 

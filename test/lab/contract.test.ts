@@ -1,6 +1,6 @@
 /** The contract on a real kernel: one boot runs every case, and each test here is the verdict of one. */
 import { beforeAll, describe, it } from 'vitest';
-import { runInLab } from '../../lib/lab/run.ts';
+import { runInLab } from '#lib/lab/run.js';
 import { suites } from '../contract/index.ts';
 import { type CaseResult, casesOf } from './contract-cases.ts';
 import { describeLab } from './tier.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { beforeAll, it } from 'vitest';
-import type { LabError } from '../../lib/lab/error.ts';
-import { type LabOptions, runInLab } from '../../lib/lab/run.ts';
-import { labStatus } from '../../lib/lab/status.ts';
+import type { LabError } from '#lib/lab/error.js';
+import { type LabOptions, runInLab } from '#lib/lab/run.js';
+import { labStatus } from '#lib/lab/status.js';
 import { BOOT, describeLab } from './tier.ts';
 
 /** Runs one script that needs nothing but Node. */

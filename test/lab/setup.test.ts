@@ -3,11 +3,11 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it, vi } from 'vitest';
-import { archive, S_IFREG } from '../../lib/lab/cpio.ts';
-import type { LabError } from '../../lib/lab/error.ts';
-import { startLab } from '../../lib/lab/run.ts';
-import { setup } from '../../lib/lab/setup.ts';
-import { labStatus } from '../../lib/lab/status.ts';
+import { archive, S_IFREG } from '#lib/lab/cpio.js';
+import type { LabError } from '#lib/lab/error.js';
+import { startLab } from '#lib/lab/run.js';
+import { setup } from '#lib/lab/setup.js';
+import { labStatus } from '#lib/lab/status.js';
 
 describe('a machine without the lab', () => {
   let folder: string;

@@ -1,7 +1,7 @@
 /** The lab as a test tier: skipped with its reason where it is missing, or failed where it is required. */
 import { existsSync } from 'node:fs';
 import { describe, it } from 'vitest';
-import { labStatus } from '../../lib/lab/status.ts';
+import { labStatus } from '#lib/lab/status.js';
 
 /** Time limit of a test that boots once: seconds on an idle machine, but the machine may be busy. */
 export const BOOT = 120_000;

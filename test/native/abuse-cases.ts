@@ -4,7 +4,7 @@
  * (`abuse-child.ts`), so they assert with node:assert.
  */
 import assert from 'node:assert/strict';
-import type { Addon, Fd } from '../../lib/native/addon.ts';
+import type { Addon, Fd } from '#lib/native/addon.js';
 import { VALUES } from './abuse-values.ts';
 
 /** What may stand for a parameter: undefined where a value is right, else the error that it must raise. */

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { afterEach, expect, type TestContext, test } from 'vitest';
-import { KVM_IOCTL } from '../../lib/abi/ioctls.ts';
-import type { Fd } from '../../lib/native/addon.ts';
+import { KVM_IOCTL } from '#lib/abi/ioctls.js';
+import type { Fd } from '#lib/native/addon.js';
 import { addon, must, openKvm, withAddon, withKvm, withX86Kvm } from './support.ts';
 
 const EBADF = -9;

@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type Attempt, searchAddon } from '../../lib/native/addon.ts';
-import { findElfFault, libcOfProgram } from '../../lib/native/elf.ts';
+import { type Attempt, searchAddon } from '#lib/native/addon.js';
+import { findElfFault, libcOfProgram } from '#lib/native/elf.js';
 import { addonPath, node, ROOT, testCompiled, withAddon } from './support.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'kvm-arm64-loader-'));

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { KVM_IOCTL } from '../../lib/abi/ioctls.ts';
-import type { Fd } from '../../lib/native/addon.ts';
+import { KVM_IOCTL } from '#lib/abi/ioctls.js';
+import type { Fd } from '#lib/native/addon.js';
 import { must, openKvm, withX86Kvm } from './support.ts';
 
 const EINVAL = -22;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { KvmHandle, VcpuHandle, VmHandle } from '../../lib/backend.ts';
-import { openNative } from '../../lib/native/system.ts';
+import type { KvmHandle, VcpuHandle, VmHandle } from '#lib/backend.js';
+import { openNative } from '#lib/native/system.js';
 import { must, withAddon, withX86Kvm } from './support.ts';
 
 const EBADF = -9;
