@@ -27,25 +27,27 @@ export function didYouMean(word: string, candidates: Iterable<string>): string {
   return candidate === undefined ? '' : ` (did you mean ${candidate}?)`;
 }
 
-/** Edit distance of optimal string alignment; `bound` or more where it reaches the bound. */
+/** Rows of the distance table, as long as the longest word: reused, since a search compares with a thousand names. */
+let [before, above, row] = [new Uint8Array(65), new Uint8Array(65), new Uint8Array(65)];
+
+/** Edit distance of optimal string alignment, at most 64 letters; `bound` or more where it reaches the bound. */
 function editDistance(a: string, b: string, bound: number): number {
-  if (Math.abs(a.length - b.length) >= bound) return bound;
-  let before: number[] = [];
-  let above = Array.from({ length: b.length + 1 }, (_, j) => j);
+  if (b.length > 64 || Math.abs(a.length - b.length) >= bound) return bound;
+  for (let j = 0; j <= b.length; j++) above[j] = j;
   for (let i = 1; i <= a.length; i++) {
-    const row = [i];
     let least = i;
+    row[0] = i;
     for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1];
-      let cost = Math.min(above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + (same ? 0 : 1));
+      const replace = above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      let cost = Math.min(above[j]! + 1, row[j - 1]! + 1, replace);
       if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
         cost = Math.min(cost, before[j - 2]! + 1);
       }
-      row.push(cost);
+      row[j] = cost;
       least = Math.min(least, cost);
     }
     if (least >= bound) return bound;
-    [before, above] = [above, row];
+    [before, above, row] = [above, row, before];
   }
   return above[b.length]!;
 }

@@ -47,14 +47,14 @@ function bytesOf(view: DataView<ArrayBuffer>): Uint8Array<ArrayBuffer> {
 }
 
 /** `struct kvm_vcpu_init`. */
-export interface VcpuInitFields {
+export interface VcpuInit {
   /** `KVM_ARM_TARGET_*`, u32. */
   readonly target: number;
   /** One bit per `KVM_ARM_VCPU_*` feature, 224 bits: word n of the struct is bits 32n+31:32n. */
   readonly featureBits: bigint;
 }
 
-/** `struct kvm_vcpu_init` for `KVM_ARM_VCPU_INIT`; see {@link VcpuInitFields}. */
+/** `struct kvm_vcpu_init` for `KVM_ARM_VCPU_INIT`; see {@link VcpuInit}. */
 export function encodeVcpuInit(target: number, featureBits: bigint): Uint8Array<ArrayBuffer> {
   checkUnsigned('target', target, U32_MAX);
   if (typeof featureBits !== 'bigint') throw invalidType('featureBits', 'a bigint', featureBits);
@@ -70,7 +70,7 @@ export function encodeVcpuInit(target: number, featureBits: bigint): Uint8Array<
 }
 
 /** Reads `struct kvm_vcpu_init`, as `KVM_ARM_PREFERRED_TARGET` fills it. */
-export function decodeVcpuInit(bytes: Uint8Array): VcpuInitFields {
+export function decodeVcpuInit(bytes: Uint8Array): VcpuInit {
   const view = open('kvm_vcpu_init', bytes);
   let featureBits = 0n;
   for (let word = 6; word >= 0; word--) {

@@ -1,0 +1,19 @@
+/**
+ * What the package's three entries have in common: all but the way to open a Kvm.
+ *
+ * @packageDocumentation
+ */
+export { type Capability, KVM_CAP } from './abi/capabilities.ts';
+export { KVM_IOCTL } from './abi/ioctls.ts';
+export { KVM_MP_STATE, type MpState } from './abi/mp-state.ts';
+export { formatPsciVersion, type PsciVersion, parsePsciVersion } from './abi/psci.ts';
+export { decodeRegisterId, encodeRegisterId, type RegisterId, registerBits } from './abi/register-id.ts';
+export { formatRegister, parseRegister } from './abi/register-names.ts';
+export type { VcpuEvents, VcpuInit } from './abi/structs.ts';
+export { KVM_ARM_TARGET, KVM_ARM_VCPU, VcpuFeature } from './abi/vcpu-features.ts';
+export type { BackendName } from './backend.ts';
+export { KvmError, type KvmErrorDetails, type RegisterName } from './errors.ts';
+export type { VmOptions } from './kvm.ts';
+export { type Register, RegisterBatch } from './register-batch.ts';
+export { Vcpu, type VcpuInitOptions } from './vcpu.ts';
+export { Vm } from './vm.ts';

@@ -1,0 +1,29 @@
+/**
+ * `kvm-arm64/emulator`: the emulated host alone, with no trace of the addon or its loader.
+ *
+ * @packageDocumentation
+ */
+import type { HostProfile } from './emulator/profile.ts';
+import { openEmulated } from './emulator/system.ts';
+import { Kvm as KvmBase } from './kvm.ts';
+
+export * from './api.ts';
+export { DEFAULT_HOST, HOSTS, type HostProfile } from './emulator/profile.ts';
+
+/** Options of {@link Kvm.open}. */
+export interface OpenOptions {
+  /** A host by name or as a profile. Default: {@link DEFAULT_HOST}. */
+  host?: string | HostProfile | undefined;
+}
+
+/** KVM on an emulated host. */
+export class Kvm extends KvmBase {
+  /**
+   * Opens an emulated host.
+   *
+   * @throws KvmError `ERR_BAD_PROFILE` for an unknown host
+   */
+  static open({ host }: OpenOptions = {}): Kvm {
+    return new Kvm(openEmulated(host), 'Asked for: kvm-arm64/emulator.');
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * `struct kvm_regs`: general-purpose and FP/SIMD registers, as `set_core_reg` has them (arch/arm64/kvm/guest.c).
+ *
+ * @packageDocumentation
+ */
+import { ERRNO } from '../abi/errno.ts';
+import { coreRegId } from '../abi/register-id.ts';
+import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
+import type { SpecialRegister } from './register-access.ts';
+import type { VcpuState } from './state.ts';
+import { plainRegister } from './write-rules.ts';
+
+/** Byte offsets in the struct (Documentation/virt/kvm/api.rst 4.68). */
+const PC = coreRegId(256);
+const PSTATE = coreRegId(264);
+const X = Array.from({ length: 31 }, (_, n) => coreRegId(8 * n));
+const OTHERS = [248, 272, 280, 288, 296, 304, 312, 320].map(offset => coreRegId(offset));
+const V = Array.from({ length: 32 }, (_, n) => coreRegId(336 + 16 * n, 16));
+const FP_STATUS = [coreRegId(848, 4), coreRegId(852, 4)];
+
+/** PSTATE.M: 4:0, with bit 4 for AArch32 (`PSR_AA32_MODE_MASK`, `PSR_MODE32_BIT`). */
+const MODE_MASK = 0x1fn;
+const MODE32_BIT = 0x10n;
+
+type ModeRule = 'aarch64' | 'el2' | 'aarch32-user' | 'aarch32-privileged';
+
+/** Which modes there are, and what a vCPU must be to have them; all others are EINVAL. */
+const MODES: Readonly<Record<number, ModeRule>> = {
+  0: 'aarch64', // EL0t
+  4: 'aarch64', // EL1t
+  5: 'aarch64', // EL1h
+  8: 'el2', // EL2t
+  9: 'el2', // EL2h
+  16: 'aarch32-user',
+  17: 'aarch32-privileged', // FIQ
+  18: 'aarch32-privileged', // IRQ
+  19: 'aarch32-privileged', // SVC
+  23: 'aarch32-privileged', // ABT
+  27: 'aarch32-privileged', // UND
+  31: 'aarch32-privileged', // SYS
+};
+
+function modeAllowed(vcpu: VcpuState, mode: number): boolean {
+  const features = vcpu.configuration?.features ?? 0;
+  const has = (bit: number) => ((features >> bit) & 1) === 1;
+  const is32Bit = has(KVM_ARM_VCPU.KVM_ARM_VCPU_EL1_32BIT);
+  switch (MODES[mode]) {
+    case 'aarch64':
+      return !is32Bit;
+    case 'el2':
+      return has(KVM_ARM_VCPU.KVM_ARM_VCPU_HAS_EL2) && !is32Bit;
+    case 'aarch32-user':
+      return vcpu.vm.host.profile.behaviours.aarch32User;
+    case 'aarch32-privileged':
+      return is32Bit;
+    default:
+      return false;
+  }
+}
+
+/** In an AArch32 mode the kernel cuts the registers to 32 bits after each write of any core register. */
+function narrow(vcpu: VcpuState): void {
+  const registers = vcpu.configuration!.registers;
+  const mode = vcpu.cells[registers.get(PSTATE)!.cell]! & MODE_MASK;
+  if ((mode & MODE32_BIT) === 0n) return;
+  const isUserOrSys = mode === 16n || mode === 31n;
+  for (const id of [...X.slice(0, isUserOrSys ? 15 : 31), PC]) {
+    const { cell } = registers.get(id)!;
+    vcpu.cells[cell] = BigInt.asUintN(32, vcpu.cells[cell]!);
+  }
+}
+
+const core: SpecialRegister = ({ cell, scope }) => ({
+  ...plainRegister({ cell, scope }),
+  set(vcpu, value) {
+    vcpu.cells[cell] = value;
+    narrow(vcpu);
+    return 0;
+  },
+});
+
+const pstate: SpecialRegister = context => {
+  const plain = core(context);
+  return {
+    ...plain,
+    set: (vcpu, value) =>
+      modeAllowed(vcpu, Number(value & MODE_MASK)) ? plain.set(vcpu, value) : -ERRNO.EINVAL,
+  };
+};
+
+/** The core registers, by id. */
+export const coreRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
+  ...[...X, ...OTHERS, ...V, ...FP_STATUS, PC].map(id => [id, core] as const),
+  [PSTATE, pstate],
+];

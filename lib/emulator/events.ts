@@ -1,0 +1,78 @@
+/**
+ * KVM_{GET,SET}_VCPU_EVENTS (`__kvm_arm_vcpu_{get,set}_events`, arch/arm64/kvm/guest.c; `inject_abt64`, inject_fault.c).
+ *
+ * @packageDocumentation
+ */
+import { KVM_CAP } from '../abi/capabilities.ts';
+import { ERRNO } from '../abi/errno.ts';
+import { sysRegId } from '../abi/register-id.ts';
+import { decodeVcpuEvents, encodeVcpuEvents } from '../abi/structs.ts';
+import type { Result } from '../backend.ts';
+import type { VcpuState } from './state.ts';
+
+/** Bits of `struct kvm_vcpu_events` that must be 0: pad[5] at 3, reserved[12] at 16. */
+const MUST_BE_ZERO = [
+  [3, 8],
+  [16, 64],
+] as const;
+
+/** ESR_ELx.ISS, 24:0, and the bit that says it is implementation defined. */
+const ISS_MASK = 0x1ff_ffffn;
+const ESR_ISV = 1n << 24n;
+
+const ESR_EL1 = sysRegId(3, 0, 5, 2, 0);
+const FAR_EL1 = sysRegId(3, 0, 6, 0, 0);
+
+/** A data abort from the same exception level, or from a lower one, with a synchronous external abort as its cause. */
+const EC_DABT = { current: 0x25n << 26n, lower: 0x24n << 26n };
+const FSC_EXTABT = 0x10n;
+
+/** PSTATE.M of an AArch64 EL0, and the bit of AArch32. */
+const PSTATE = 0x6030_0000_0010_0042n;
+
+/** Whether the CPU has the RAS extension, with which an SError has a syndrome. */
+function hasRas(vcpu: VcpuState): boolean {
+  return (vcpu.vm.host.profile.capabilities[KVM_CAP.KVM_CAP_ARM_INJECT_SERROR_ESR] ?? 0) > 0;
+}
+
+/** Fills the struct. */
+export function getEvents(vcpu: VcpuState, events: Uint8Array): Result {
+  if (vcpu.vm.host.profile.behaviours.vcpuEventsNeedInit && vcpu.configuration === undefined)
+    return -ERRNO.ENOEXEC;
+  events.set(
+    encodeVcpuEvents({
+      serrorPending: vcpu.serror !== undefined,
+      serrorHasEsr: hasRas(vcpu),
+      extDabtPending: false,
+      serrorEsr: hasRas(vcpu) ? (vcpu.serror ?? 0n) : 0n,
+    }),
+  );
+  return 0;
+}
+
+/** Makes what the struct says pending. */
+export function setEvents(vcpu: VcpuState, bytes: Uint8Array): Result {
+  if (vcpu.vm.host.profile.behaviours.vcpuEventsNeedInit && vcpu.configuration === undefined)
+    return -ERRNO.ENOEXEC;
+  if (MUST_BE_ZERO.some(([from, to]) => bytes.subarray(from, to).some(byte => byte !== 0)))
+    return -ERRNO.EINVAL;
+  const { serrorPending, serrorHasEsr, extDabtPending, serrorEsr } = decodeVcpuEvents(bytes);
+  if (serrorPending && serrorHasEsr) {
+    if (!hasRas(vcpu) || (serrorEsr & ~ISS_MASK) !== 0n) return -ERRNO.EINVAL;
+    vcpu.serror = serrorEsr;
+  } else if (serrorPending) {
+    vcpu.serror = ESR_ISV;
+  }
+  if (extDabtPending) injectDataAbort(vcpu);
+  return 0;
+}
+
+/** The abort shows in ESR_EL1 and FAR_EL1 at once; the vector is taken by the next run. */
+function injectDataAbort(vcpu: VcpuState): void {
+  const registers = vcpu.configuration?.registers;
+  if (registers === undefined) return;
+  const mode = (registers.get(PSTATE)?.get(vcpu) ?? 0n) & 0x1fn;
+  const isLower = (mode & 0x10n) !== 0n || (mode & 0xfn) === 0n;
+  registers.get(ESR_EL1)?.set(vcpu, (isLower ? EC_DABT.lower : EC_DABT.current) | FSC_EXTABT);
+  registers.get(FAR_EL1)?.set(vcpu, 0n);
+}

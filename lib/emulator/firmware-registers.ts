@@ -1,0 +1,74 @@
+/**
+ * The firmware pseudo-registers whose rules a table cannot hold (`kvm_arm_set_fw_reg`, arch/arm64/kvm/hypercalls.c).
+ * The other workarounds and the bit maps are plain values with the rules that were recorded.
+ *
+ * @packageDocumentation
+ */
+import { ERRNO } from '../abi/errno.ts';
+import { firmwareRegId, sysRegId } from '../abi/register-id.ts';
+import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
+import { cellsOf, type SpecialRegister } from './register-access.ts';
+
+/** KVM_ARM_PSCI_0_1: what a vCPU without the feature PSCI_0_2 has. */
+const PSCI_0_1 = 1n;
+
+/** One version for the whole VM, seen through every vCPU; never reset, and no check that the VM has not run. */
+const psciVersion: SpecialRegister = ({ cell, scope, profile }) => {
+  const toBigInts = (values: readonly string[]) => values.map(value => BigInt(`0x${value}`));
+  const accepted = {
+    with: toBigInts(profile.psci.withFeature),
+    without: toBigInts(profile.psci.withoutFeature),
+  };
+  const latest = BigInt(`0x${profile.psci.latest}`);
+  return {
+    cell,
+    scope,
+    get(vcpu) {
+      if (!hasPsci(vcpu.configuration!.features)) return PSCI_0_1;
+      return vcpu.vm.psciVersion === 0n ? latest : vcpu.vm.psciVersion;
+    },
+    set(vcpu, value) {
+      const choices = hasPsci(vcpu.configuration!.features) ? accepted.with : accepted.without;
+      if (!choices.includes(value)) return -ERRNO.EINVAL;
+      vcpu.vm.psciVersion = value;
+      return 0;
+    },
+  };
+};
+
+function hasPsci(features: number): boolean {
+  return ((features >> KVM_ARM_VCPU.KVM_ARM_VCPU_PSCI_0_2) & 1) === 1;
+}
+
+/** Levels of KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_2 (asm/kvm.h). */
+const WORKAROUND_2 = { NOT_AVAIL: 0, UNKNOWN: 1, AVAIL: 2, NOT_REQUIRED: 3 } as const;
+const LEVEL_MASK = 0xfn;
+const ENABLED = 0x10n;
+
+const ID_AA64PFR1_EL1 = sysRegId(3, 0, 0, 4, 1);
+const SSBS_SHIFT = 4n;
+
+/** Nothing is stored: a write only asks whether this host protects at least as well. */
+const workaround2: SpecialRegister = ({ cell, scope, profile }) => ({
+  cell,
+  scope,
+  get(vcpu) {
+    const idRegister = vcpu.configuration!.registers.get(ID_AA64PFR1_EL1);
+    const hasSsbs = idRegister !== undefined && ((idRegister.get(vcpu) >> SSBS_SHIFT) & 0xfn) !== 0n;
+    return hasSsbs ? cellsOf(vcpu, scope)[cell]! : BigInt(profile.behaviours.workaround2WithoutSsbs);
+  },
+  set(vcpu, value) {
+    const level = Number(value & LEVEL_MASK);
+    const isEnabled = (value & ENABLED) !== 0n;
+    if ((value & ~(LEVEL_MASK | ENABLED)) !== 0n || level > WORKAROUND_2.NOT_REQUIRED) return -ERRNO.EINVAL;
+    if (isEnabled && level !== WORKAROUND_2.AVAIL) return -ERRNO.EINVAL;
+    const wanted = level >= WORKAROUND_2.AVAIL ? WORKAROUND_2.NOT_REQUIRED : WORKAROUND_2.NOT_AVAIL;
+    return Number(this.get(vcpu)) < wanted ? -ERRNO.EINVAL : 0;
+  },
+});
+
+/** The special firmware registers, by id. */
+export const firmwareRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
+  [firmwareRegId(0), psciVersion],
+  [firmwareRegId(2), workaround2],
+];

@@ -1,0 +1,61 @@
+/**
+ * Which errno an id gets that names no register of the vCPU (`kvm_arm_{get,set}_reg` and what they call,
+ * arch/arm64/kvm/guest.c of Linux 6.12).
+ *
+ * @packageDocumentation
+ */
+import { ERRNO } from '../abi/errno.ts';
+import { registerBytes } from '../abi/register-id.ts';
+import type { Result } from '../backend.ts';
+
+/** Bits 51:32 and the architecture: anything but arm64's is refused before the register is looked for. */
+const FIXED_BITS = 0xff0f_ffff_0000_0000n;
+const ARM64 = 0x6000_0000_0000_0000n;
+
+/** Bits 27:16 (KVM_REG_ARM_COPROC_MASK), and those of its values that have registers of their own. */
+const COPROC_SHIFT = 16n;
+const COPROC_MASK = 0x0fffn;
+const CORE = 0x10n;
+const DEMUX = 0x11n;
+const SYSREG = 0x13n;
+const FW = 0x14n;
+const SVE = 0x15n;
+const FW_FEAT_BMAP = 0x16n;
+const DISPATCHED: readonly bigint[] = [CORE, DEMUX, FW, SVE, FW_FEAT_BMAP];
+
+/** `struct kvm_regs` in units of 4 bytes. */
+const CORE_WORDS = 216;
+
+/** Z registers (2048 bit), then P registers and FFR (256 bit), 32 slices each (asm/kvm.h). */
+const SVE_RANGES = [
+  [0x6080_0000_0015_0000n, 0x6080_0000_0015_03ffn],
+  [0x6050_0000_0015_0400n, 0x6050_0000_0015_061fn],
+  [0x6060_0000_0015_ffffn, 0x6060_0000_0015_ffffn], // VLS
+] as const;
+
+/** The errno for an id that the vCPU does not have. */
+export function missingRegister(id: bigint): Result {
+  if ((id & FIXED_BITS) !== ARM64) return -ERRNO.EINVAL;
+  switch ((id >> COPROC_SHIFT) & COPROC_MASK) {
+    case CORE:
+      return missingCoreRegister(id);
+    case SVE:
+      return SVE_RANGES.some(([first, last]) => id >= first && id <= last) ? -ERRNO.ENOENT : -ERRNO.EINVAL;
+    default:
+      return -ERRNO.ENOENT;
+  }
+}
+
+/** The system register that an id with a coprocessor of no meaning is taken for, if the kernel does not compare it. */
+export function underAnyCoprocessor(id: bigint, registers: ReadonlySet<bigint>): bigint | undefined {
+  if (DISPATCHED.includes((id >> COPROC_SHIFT) & COPROC_MASK)) return undefined;
+  const canonical = (id & ~(COPROC_MASK << COPROC_SHIFT)) | (SYSREG << COPROC_SHIFT);
+  return registers.has(canonical) ? canonical : undefined;
+}
+
+/** Beyond the struct: ENOENT; within, but no member: EINVAL. */
+function missingCoreRegister(id: bigint): Result {
+  const offset = Number(id & 0xffff_ffffn & ~(CORE << COPROC_SHIFT));
+  const words = Math.floor(registerBytes(id) / 4);
+  return offset >= CORE_WORDS || offset + words >= CORE_WORDS ? -ERRNO.ENOENT : -ERRNO.EINVAL;
+}

@@ -1,0 +1,43 @@
+/**
+ * The SMCCC filter, the one device attribute that a VM has (`kvm_smccc_set_filter`, arch/arm64/kvm/hypercalls.c):
+ * which hypercalls of the guest the kernel handles, denies or hands to the program.
+ *
+ * @packageDocumentation
+ */
+import { ERRNO } from '../abi/errno.ts';
+import type { Result } from '../backend.ts';
+import type { VmState } from './state.ts';
+import { readStruct } from './user-memory.ts';
+
+/** KVM_ARM_VM_SMCCC_CTRL and KVM_ARM_VM_SMCCC_FILTER (asm/kvm.h). */
+const GROUP = 0;
+const FILTER = 0n;
+
+/** `struct kvm_smccc_filter`: base u32, nr_functions u32, action u8, pad[15]; actions: handle, deny, forward. */
+const FILTER_SIZE = 24;
+const ACTIONS = 3;
+
+/** Arm's own calls, which no filter may touch (SMCCC_ARCH_RANGE_* and SMC64_ARCH_RANGE_*). */
+const RESERVED = [
+  { start: 0x8000_0000, end: 0x8000_ffff },
+  { start: 0xc000_0000, end: 0xc000_ffff },
+];
+
+/** KVM_HAS_DEVICE_ATTR on a VM. */
+export function hasSmcccAttr(group: number, attr: bigint): Result {
+  return group === GROUP && attr === FILTER ? 0 : -ERRNO.ENXIO;
+}
+
+/** KVM_SET_DEVICE_ATTR on a VM. */
+export function setSmcccAttr(vm: VmState, group: number, attr: bigint, data: Uint8Array): Result {
+  if (hasSmcccAttr(group, attr) !== 0) return -ERRNO.ENXIO;
+  const view = new DataView(readStruct(data, FILTER_SIZE).buffer);
+  const start = view.getUint32(0, true);
+  const end = (start + view.getUint32(4, true) - 1) >>> 0;
+  for (let i = 9; i < FILTER_SIZE; i++) if (view.getUint8(i) !== 0) return -ERRNO.EINVAL;
+  if (end < start || view.getUint8(8) >= ACTIONS) return -ERRNO.EINVAL;
+  vm.smcccFilter ??= [...RESERVED];
+  if (vm.smcccFilter.some(range => start <= range.end && end >= range.start)) return -ERRNO.EEXIST;
+  vm.smcccFilter.push({ start, end });
+  return 0;
+}

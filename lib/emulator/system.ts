@@ -1,0 +1,83 @@
+/**
+ * The emulated `/dev/kvm` (`kvm_dev_ioctl`, virt/kvm/kvm_main.c).
+ *
+ * @packageDocumentation
+ */
+import { ERRNO } from '../abi/errno.ts';
+import type { KvmHandle, Result } from '../backend.ts';
+import { flatIoctl } from './ioctl.ts';
+import { type HostModel, modelOf } from './model.ts';
+import { DEFAULT_HOST, type HostProfile, loadHost } from './profile.ts';
+import { EmulatedVm } from './vm.ts';
+
+/** Profiles that came with the package, by name: each is read once. */
+const loaded = new Map<string, HostProfile>();
+
+/**
+ * Opens an emulated host.
+ *
+ * @param host - a profile, or the name of one that the package has
+ * @throws KvmError `ERR_BAD_PROFILE` for an unknown name
+ */
+export function openEmulated(host: string | HostProfile = DEFAULT_HOST): KvmHandle {
+  if (typeof host !== 'string') return new EmulatedKvm(modelOf(host));
+  let profile = loaded.get(host);
+  if (profile === undefined) {
+    profile = loadHost(host);
+    loaded.set(host, profile);
+  }
+  return new EmulatedKvm(modelOf(profile));
+}
+
+/** `KvmHandle` of the emulated host. */
+class EmulatedKvm implements KvmHandle {
+  readonly backend = 'emulated';
+  readonly host: string;
+  /** Undefined after close. */
+  #model: HostModel | undefined;
+
+  constructor(model: HostModel) {
+    this.#model = model;
+    this.host = model.profile.name;
+  }
+
+  getApiVersion(): Result {
+    return this.#model?.profile.apiVersion ?? -ERRNO.EBADF;
+  }
+
+  checkExtension(cap: number): Result {
+    if (this.#model === undefined) return -ERRNO.EBADF;
+    return this.#model.profile.capabilities[cap] ?? 0;
+  }
+
+  createVm(type: bigint): EmulatedVm | Result {
+    if (this.#model === undefined) return -ERRNO.EBADF;
+    const { min, max, default: kernelDefault } = this.#model.profile.ipaBits;
+    // Bits 7:0 are the IPA bits (`kvm_init_ipa_range`, arch/arm64/kvm/mmu.c); no other type bit is known.
+    if (type > 0xffn) return -ERRNO.EINVAL;
+    const ipaBits = Number(type) || kernelDefault;
+    return ipaBits < min || ipaBits > max ? -ERRNO.EINVAL : new EmulatedVm(this.#model);
+  }
+
+  getVcpuMmapSize(): Result {
+    return this.#model?.profile.vcpuMmapSize ?? -ERRNO.EBADF;
+  }
+
+  ioctl(request: number, argument: bigint | Uint8Array): Result {
+    if (this.#model === undefined) return -ERRNO.EBADF;
+    return flatIoctl(
+      request,
+      argument,
+      {},
+      {
+        KVM_GET_API_VERSION: arg => (arg === 0n ? this.getApiVersion() : -ERRNO.EINVAL),
+        KVM_CHECK_EXTENSION: cap => (cap > 0xffff_ffffn ? 0 : this.checkExtension(Number(cap))),
+        KVM_GET_VCPU_MMAP_SIZE: arg => (arg === 0n ? this.getVcpuMmapSize() : -ERRNO.EINVAL),
+      },
+    );
+  }
+
+  close(): void {
+    this.#model = undefined;
+  }
+}

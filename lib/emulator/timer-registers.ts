@@ -1,0 +1,79 @@
+/**
+ * The generic timer (`kvm_arm_timer_{get,set}_reg`, arch/arm64/kvm/arch_timer.c). The guest's counters are the host's
+ * minus an offset of the VM; the host's runs with the machine's monotonic clock.
+ *
+ * @packageDocumentation
+ */
+import { sysRegId } from '../abi/register-id.ts';
+import type { HostProfile } from './profile.ts';
+import type { RegisterAccess, SpecialRegister } from './register-access.ts';
+import type { VcpuState } from './state.ts';
+import { plainRegister } from './write-rules.ts';
+
+const NANOSECONDS = 1_000_000_000n;
+
+/** The host's physical counter, in ticks. */
+export function hostCounter({ counterHz }: HostProfile): bigint {
+  return BigInt.asUintN(64, (process.hrtime.bigint() * BigInt(counterHz)) / NANOSECONDS);
+}
+
+/** Which of the VM's offsets a timer has. */
+type Offset = 'voffset' | 'poffset';
+
+/** CNTx_CTL.ISTATUS: the timer's condition is met; read-only, and shown whether or not the timer is enabled. */
+const ISTATUS = 4n;
+
+function guestCounter(vcpu: VcpuState, offset: Offset): bigint {
+  return BigInt.asUintN(64, hostCounter(vcpu.vm.host.profile) - vcpu.vm[offset]);
+}
+
+const counter =
+  (offset: Offset): SpecialRegister =>
+  ({ cell, scope }) => ({
+    cell,
+    scope,
+    get: vcpu => guestCounter(vcpu, offset),
+    set(vcpu, value) {
+      if (!vcpu.vm.counterOffsetSet) {
+        vcpu.vm[offset] = BigInt.asUintN(64, hostCounter(vcpu.vm.host.profile) - value);
+      }
+      return 0;
+    },
+  });
+
+const control =
+  (offset: Offset, compareId: bigint): SpecialRegister =>
+  ({ cell, scope }) => ({
+    cell,
+    scope,
+    get(vcpu) {
+      const compare = vcpu.cells[(vcpu.configuration!.registers.get(compareId) as RegisterAccess).cell]!;
+      return guestCounter(vcpu, offset) < compare ? vcpu.cells[cell]! : vcpu.cells[cell]! | ISTATUS;
+    },
+    set(vcpu, value) {
+      vcpu.cells[cell] = BigInt.asUintN(32, value & ~ISTATUS);
+      return 0;
+    },
+  });
+
+/** The ids of the virtual timer's CNT and CVAL are swapped in the ABI (asm/kvm.h says how that came about). */
+const TIMER = {
+  ctl: sysRegId(3, 3, 14, 3, 1),
+  cnt: sysRegId(3, 3, 14, 3, 2),
+  cval: sysRegId(3, 3, 14, 0, 2),
+};
+const PTIMER = {
+  ctl: sysRegId(3, 3, 14, 2, 1),
+  cnt: sysRegId(3, 3, 14, 0, 1),
+  cval: sysRegId(3, 3, 14, 2, 2),
+};
+
+/** The timer registers, by id. */
+export const timerRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
+  [TIMER.ctl, control('voffset', TIMER.cval)],
+  [TIMER.cnt, counter('voffset')],
+  [TIMER.cval, plainRegister],
+  [PTIMER.ctl, control('poffset', PTIMER.cval)],
+  [PTIMER.cnt, counter('poffset')],
+  [PTIMER.cval, plainRegister],
+];

@@ -1,0 +1,189 @@
+/**
+ * An emulated vCPU: the ioctls of its descriptor, with the checks in the kernel's order (`kvm_arch_vcpu_ioctl`,
+ * arch/arm64/kvm/arm.c).
+ *
+ * @packageDocumentation
+ */
+import { ERRNO } from '../abi/errno.ts';
+import { KVM_MP_STATE } from '../abi/mp-state.ts';
+import { wordsOf } from '../abi/register-id.ts';
+import { decodeVcpuInit } from '../abi/structs.ts';
+import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
+import type { Result, VcpuHandle } from '../backend.ts';
+import { getEvents, setEvents } from './events.ts';
+import { flatIoctl } from './ioctl.ts';
+import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
+import type { Configuration } from './model.ts';
+import type { RegisterAccess } from './register-access.ts';
+import type { VcpuState } from './state.ts';
+import { getVcpuAttr, hasVcpuAttr, setVcpuAttr } from './vcpu-attributes.ts';
+
+const POWER_OFF = 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_POWER_OFF);
+const { KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_STOPPED } = KVM_MP_STATE;
+const MP_STATES: readonly number[] = Object.values(KVM_MP_STATE);
+
+/** `VcpuHandle` of the emulated host. */
+export class EmulatedVcpu implements VcpuHandle {
+  /** Undefined after close. */
+  #state: VcpuState | undefined;
+
+  constructor(state: VcpuState) {
+    this.#state = state;
+  }
+
+  armVcpuInit(init: Uint8Array): Result {
+    const vcpu = this.#state;
+    if (vcpu === undefined) return -ERRNO.EBADF;
+    const { target, featureBits } = decodeVcpuInit(init);
+    const { profile, configuration } = vcpu.vm.host;
+    // POWER_OFF holds for this call alone and is no part of what the vCPUs of a VM must agree on.
+    const features = featureBits & ~POWER_OFF;
+    if (!profile.targets.accepted.includes(target)) return -ERRNO.EINVAL;
+    if (features >> BigInt(profile.knownFeatures) !== 0n) return -ERRNO.ENOENT;
+    const chosen = configuration(features);
+    if (chosen === undefined) return -ERRNO.EINVAL;
+    if (vcpu.vm.configuration !== undefined && vcpu.vm.configuration !== chosen) return -ERRNO.EINVAL;
+
+    reset(vcpu, chosen);
+    vcpu.mpState = (featureBits & POWER_OFF) === 0n ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_STOPPED;
+    vcpu.serror = undefined;
+    return 0;
+  }
+
+  /** No profile has a feature that is finalized so far. */
+  armVcpuFinalize(_feature: number): Result {
+    const vcpu = this.#state;
+    if (vcpu === undefined) return -ERRNO.EBADF;
+    return vcpu.configuration === undefined ? -ERRNO.ENOEXEC : -ERRNO.EINVAL;
+  }
+
+  getRegList(): BigUint64Array | Result {
+    const vcpu = this.#state;
+    if (vcpu === undefined) return -ERRNO.EBADF;
+    return vcpu.configuration?.list.slice() ?? -ERRNO.ENOEXEC;
+  }
+
+  getOneReg(id: bigint): bigint | Result {
+    const vcpu = this.#state;
+    if (vcpu === undefined) return -ERRNO.EBADF;
+    if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
+    return find(vcpu.configuration, id)?.get(vcpu) ?? missingRegister(id);
+  }
+
+  setOneReg(id: bigint, value: bigint): Result {
+    const vcpu = this.#state;
+    if (vcpu === undefined) return -ERRNO.EBADF;
+    if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
+    return find(vcpu.configuration, id)?.set(vcpu, value) ?? missingRegister(id);
+  }
+
+  getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result {
+    return eachRegister(ids, status, (id, start, count) => {
+      const value = this.getOneReg(id);
+      words.fill(0n, start, start + count);
+      if (typeof value === 'number') return value;
+      for (let i = 0, rest = value; i < count; i++, rest >>= 64n) words[start + i] = rest;
+      return 0;
+    });
+  }
+
+  setRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result {
+    return eachRegister(ids, status, (id, start, count) => {
+      let value = 0n;
+      for (let i = count - 1; i >= 0; i--) value = (value << 64n) | words[start + i]!;
+      return this.setOneReg(id, value);
+    });
+  }
+
+  getMpState(): Result {
+    return this.#state?.mpState ?? -ERRNO.EBADF;
+  }
+
+  setMpState(state: number): Result {
+    if (this.#state === undefined) return -ERRNO.EBADF;
+    if (!MP_STATES.includes(state)) return -ERRNO.EINVAL;
+    this.#state.mpState = state;
+    return 0;
+  }
+
+  getVcpuEvents(events: Uint8Array): Result {
+    return this.#state === undefined ? -ERRNO.EBADF : getEvents(this.#state, events);
+  }
+
+  setVcpuEvents(events: Uint8Array): Result {
+    return this.#state === undefined ? -ERRNO.EBADF : setEvents(this.#state, events);
+  }
+
+  hasDeviceAttr(group: number, attr: bigint): Result {
+    return this.#state === undefined ? -ERRNO.EBADF : hasVcpuAttr(this.#state, group, attr);
+  }
+
+  getDeviceAttr(group: number, attr: bigint, data: Uint8Array): Result {
+    return this.#state === undefined ? -ERRNO.EBADF : getVcpuAttr(this.#state, group, attr, data);
+  }
+
+  setDeviceAttr(group: number, attr: bigint, data: Uint8Array): Result {
+    return this.#state === undefined ? -ERRNO.EBADF : setVcpuAttr(this.#state, group, attr, data);
+  }
+
+  ioctl(request: number, argument: bigint | Uint8Array): Result {
+    if (this.#state === undefined) return -ERRNO.EBADF;
+    return flatIoctl(request, argument, {
+      KVM_ARM_VCPU_INIT: init => this.armVcpuInit(init),
+      KVM_ARM_VCPU_FINALIZE: feature =>
+        this.armVcpuFinalize(new DataView(feature.buffer, feature.byteOffset).getInt32(0, true)),
+      KVM_GET_MP_STATE: state => {
+        new DataView(state.buffer, state.byteOffset).setUint32(0, this.getMpState(), true);
+        return 0;
+      },
+      KVM_SET_MP_STATE: state =>
+        this.setMpState(new DataView(state.buffer, state.byteOffset).getUint32(0, true)),
+      KVM_GET_VCPU_EVENTS: events => this.getVcpuEvents(events),
+      KVM_SET_VCPU_EVENTS: events => this.setVcpuEvents(events),
+    });
+  }
+
+  close(): void {
+    this.#state = undefined;
+  }
+}
+
+function find({ registers, anyCoprocessor }: Configuration, id: bigint): RegisterAccess | undefined {
+  const access = registers.get(id);
+  if (access !== undefined) return access;
+  const canonical = underAnyCoprocessor(id, anyCoprocessor);
+  return canonical === undefined ? undefined : registers.get(canonical);
+}
+
+/** `kvm_reset_vcpu`: values that survive are kept where the vCPU had been initialised before. */
+function reset(vcpu: VcpuState, configuration: Configuration): void {
+  const { vm } = vcpu;
+  const before = vcpu.cells;
+  const isFirst = vcpu.configuration === undefined;
+  if (vm.configuration === undefined) {
+    vm.configuration = configuration;
+    vm.cells = [...configuration.vmResets];
+    vm.pmcrN = configuration.pmcrN;
+  }
+  vcpu.configuration = configuration;
+  vcpu.cells = [...configuration.resets];
+  for (const access of configuration.computed) vcpu.cells[access.cell] = access.reset!(vcpu);
+  if (!isFirst) for (const cell of configuration.surviving) vcpu.cells[cell] = before[cell]!;
+}
+
+/** Walks a batch: each register's words follow those of the one before. */
+function eachRegister(
+  ids: BigUint64Array,
+  status: Int32Array,
+  visit: (id: bigint, start: number, count: number) => Result,
+): Result {
+  let failed = 0;
+  let start = 0;
+  for (let i = 0; i < ids.length; i++) {
+    const count = wordsOf(ids[i]!);
+    status[i] = visit(ids[i]!, start, count);
+    if (status[i]! < 0) failed++;
+    start += count;
+  }
+  return failed;
+}

@@ -1,0 +1,138 @@
+/**
+ * An emulated VM: the ioctls of its descriptor (`kvm_vm_ioctl`, virt/kvm/kvm_main.c; `kvm_arch_vm_ioctl`,
+ * arch/arm64/kvm/arm.c).
+ *
+ * @packageDocumentation
+ */
+import { KVM_CAP } from '../abi/capabilities.ts';
+import { ERRNO } from '../abi/errno.ts';
+import { KVM_MP_STATE } from '../abi/mp-state.ts';
+import { encodeVcpuInit } from '../abi/structs.ts';
+import type { Result, VmHandle } from '../backend.ts';
+import { enableCap } from './enable-cap.ts';
+import { flatIoctl } from './ioctl.ts';
+import type { HostModel } from './model.ts';
+import { hasSmcccAttr, setSmcccAttr } from './smccc-filter.ts';
+import type { VmState } from './state.ts';
+import { hostCounter } from './timer-registers.ts';
+import { EmulatedVcpu } from './vcpu.ts';
+
+/** `VmHandle` of the emulated host. */
+export class EmulatedVm implements VmHandle {
+  /** Undefined after close. The vCPUs hold it, too, and go on, as the kernel's do. */
+  #state: VmState | undefined;
+
+  constructor(host: HostModel) {
+    this.#state = {
+      host,
+      configuration: undefined,
+      cells: [],
+      psciVersion: 0n,
+      pmcrN: 0n,
+      voffset: 0n,
+      poffset: 0n,
+      counterOffsetSet: false,
+      smcccFilter: undefined,
+      eagerSplitChunkSize: 0n,
+      dirtyRingSize: 0,
+      vcpuIds: new Set(),
+    };
+  }
+
+  checkExtension(cap: number): Result {
+    const vm = this.#state;
+    if (vm === undefined) return -ERRNO.EBADF;
+    if (cap === KVM_CAP.KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE)
+      return Number(BigInt.asIntN(32, vm.eagerSplitChunkSize));
+    const { capabilities, vmCapabilities } = vm.host.profile;
+    return vmCapabilities[cap] ?? capabilities[cap] ?? 0;
+  }
+
+  enableCap(cap: number, flags: number, args: BigUint64Array): Result {
+    return this.#state === undefined ? -ERRNO.EBADF : enableCap(this.#state, cap, flags, args);
+  }
+
+  createVcpu(id: number): EmulatedVcpu | Result {
+    const vm = this.#state;
+    if (vm === undefined) return -ERRNO.EBADF;
+    if (id >= this.checkExtension(KVM_CAP.KVM_CAP_MAX_VCPU_ID)) return -ERRNO.EINVAL;
+    if (vm.vcpuIds.has(id)) return -ERRNO.EEXIST;
+    vm.vcpuIds.add(id);
+    // Each new vCPU starts the VM's virtual counter anew (`kvm_timer_vcpu_init`).
+    if (!vm.counterOffsetSet) {
+      vm.voffset = hostCounter(vm.host.profile);
+      vm.poffset = 0n;
+    }
+    return new EmulatedVcpu({
+      vm,
+      id,
+      configuration: undefined,
+      cells: [],
+      mpState: KVM_MP_STATE.KVM_MP_STATE_RUNNABLE,
+      serror: undefined,
+      pmuCreated: false,
+    });
+  }
+
+  armPreferredTarget(init: Uint8Array): Result {
+    if (this.#state === undefined) return -ERRNO.EBADF;
+    init.set(encodeVcpuInit(this.#state.host.profile.targets.preferred, 0n));
+    return 0;
+  }
+
+  armGetRegWritableMasks(range: number, masks: BigUint64Array): Result {
+    if (this.#state === undefined) return -ERRNO.EBADF;
+    if (range !== 0) return -ERRNO.EINVAL;
+    masks.fill(0n);
+    for (const [index, mask] of Object.entries(this.#state.host.profile.writableMasks)) {
+      masks[Number(index)] = BigInt(`0x${mask}`);
+    }
+    return 0;
+  }
+
+  armSetCounterOffset(bytes: Uint8Array): Result {
+    const vm = this.#state;
+    if (vm === undefined) return -ERRNO.EBADF;
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const reserved = view.getBigUint64(8, true);
+    if (reserved !== 0n) return -ERRNO.EINVAL;
+    vm.counterOffsetSet = true;
+    vm.voffset = vm.poffset = view.getBigUint64(0, true);
+    return 0;
+  }
+
+  hasDeviceAttr(group: number, attr: bigint): Result {
+    return this.#state === undefined ? -ERRNO.EBADF : hasSmcccAttr(group, attr);
+  }
+
+  /** arm64 has no KVM_GET_DEVICE_ATTR on a VM: an unknown request. */
+  getDeviceAttr(): Result {
+    return this.#state === undefined ? -ERRNO.EBADF : -ERRNO.EINVAL;
+  }
+
+  setDeviceAttr(group: number, attr: bigint, data: Uint8Array): Result {
+    return this.#state === undefined ? -ERRNO.EBADF : setSmcccAttr(this.#state, group, attr, data);
+  }
+
+  ioctl(request: number, argument: bigint | Uint8Array): Result {
+    if (this.#state === undefined) return -ERRNO.EBADF;
+    return flatIoctl(
+      request,
+      argument,
+      {
+        KVM_ENABLE_CAP: cap => {
+          const view = new DataView(cap.buffer, cap.byteOffset);
+          const args = BigUint64Array.from({ length: 4 }, (_, i) => view.getBigUint64(8 + 8 * i, true));
+          return this.enableCap(view.getUint32(0, true), view.getUint32(4, true), args);
+        },
+        KVM_ARM_PREFERRED_TARGET: init => this.armPreferredTarget(init),
+        KVM_ARM_SET_COUNTER_OFFSET: offset => this.armSetCounterOffset(offset),
+      },
+      { KVM_CHECK_EXTENSION: cap => (cap > 0xffff_ffffn ? 0 : this.checkExtension(Number(cap))) },
+    );
+  }
+
+  close(): void {
+    this.#state = undefined;
+  }
+}

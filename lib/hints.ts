@@ -1,0 +1,75 @@
+/**
+ * What an errno most likely means for a request, and the cure. Sources: `arch/arm64/kvm` of Linux 6.12 and
+ * Documentation/virt/kvm/api.rst; the lab's kernel gave each of them.
+ *
+ * @packageDocumentation
+ */
+import { errnoName } from './abi/errno.ts';
+import { decodeRegisterId, KVM_REG_ARM64 } from './abi/register-id.ts';
+
+/** What the caller knows about the failed request. */
+export interface HintContext {
+  readonly ipaBits?: number;
+  readonly ipaLimit?: number;
+  readonly vcpuId?: number;
+  readonly register?: bigint | undefined;
+  /** Set where the register is KVM_REG_ARM_PSCI_VERSION. */
+  readonly psci?: { readonly hasFeature: boolean; accepted(): string | undefined } | undefined;
+}
+
+type Hint = string | ((context: HintContext) => string | undefined);
+
+/** By request and errno; an errno alone holds for every request that has no entry of its own. */
+const HINTS: Readonly<Record<string, Hint>> = {
+  ENOEXEC: 'The vCPU is not initialised: call vcpu.init() first',
+  EPERM: "A feature of this vCPU is not finalized: call vcpu.finalize('SVE') first",
+  EBUSY: 'It is too late for this: a vCPU of the VM has run, or is running',
+  'KVM_CREATE_VM EINVAL': ({ ipaBits, ipaLimit }) =>
+    ipaBits === 0 || ipaLimit === undefined || ipaLimit <= 0
+      ? undefined
+      : `This host takes ipaBits from 32 to ${ipaLimit}; ${ipaBits} was asked for`,
+  'KVM_CREATE_VCPU EEXIST': ({ vcpuId }) => `The VM has a vCPU ${vcpuId} already`,
+  'KVM_CREATE_VCPU EINVAL': 'The id is beyond what this VM can have: see checkExtension("MAX_VCPU_ID")',
+  'KVM_ARM_VCPU_INIT EINVAL':
+    'The host lacks one of the features or the target, two features exclude each other, ' +
+    "or the features differ from those of the VM's first vCPU",
+  'KVM_ARM_VCPU_INIT ENOENT': 'This kernel does not know one of the feature bits',
+  'KVM_ARM_VCPU_FINALIZE EINVAL': 'Only SVE is finalized, and only on a vCPU that was initialised with it',
+  'KVM_ARM_VCPU_FINALIZE EPERM': 'It has been finalized already',
+  'KVM_GET_ONE_REG ENOENT': 'This vCPU has no such register, or not of this width',
+  'KVM_SET_ONE_REG ENOENT': 'This vCPU has no such register, or not of this width',
+  'KVM_GET_ONE_REG EINVAL': malformedRegister,
+  'KVM_SET_ONE_REG EINVAL': context =>
+    context.psci === undefined
+      ? (malformedRegister(context) ?? refusedValue(context))
+      : refusedPsciVersion(context),
+  'KVM_SET_MP_STATE EINVAL': 'arm64 knows RUNNABLE, STOPPED and, since Linux 5.19, SUSPENDED',
+  'KVM_ENABLE_CAP EINVAL': 'No capability to enable on this host, not now, or not with these arguments',
+};
+
+function malformedRegister({ register }: HintContext): string | undefined {
+  if (register === undefined) return undefined;
+  if (register >> 56n !== KVM_REG_ARM64 >> 56n) return 'An id of arm64 begins with 0x60';
+  return decodeRegisterId(register).kind === 'core'
+    ? 'No core register has this offset and width'
+    : undefined;
+}
+
+function refusedValue({ register }: HintContext): string | undefined {
+  return register === undefined ? undefined : 'The host does not let this register have that value';
+}
+
+function refusedPsciVersion({ psci }: HintContext): string | undefined {
+  if (psci?.hasFeature === false) {
+    return "This vCPU was initialised without PSCI_0_2 and has PSCI 0.1; initialise it with features: ['PSCI_0_2'] to select a version";
+  }
+  const accepted = psci?.accepted();
+  return accepted === undefined ? undefined : `This host accepts ${accepted}`;
+}
+
+/** The hint for a failed request, if there is one. */
+export function hintFor(request: string, errno: number, context: HintContext = {}): string | undefined {
+  const code = errnoName(-errno);
+  const hint = HINTS[`${request} ${code}`] ?? HINTS[code];
+  return typeof hint === 'function' ? hint(context) : hint;
+}

@@ -1,0 +1,82 @@
+/**
+ * KVM on 64-bit Arm for Node: a real `/dev/kvm` where there is one, an emulated host everywhere else.
+ *
+ * @packageDocumentation
+ */
+import { invalidValue } from './abi/argument.ts';
+import type { HostProfile } from './emulator/profile.ts';
+import { openEmulated } from './emulator/system.ts';
+import { Kvm as KvmBase } from './kvm.ts';
+import { openDevice } from './native/open.ts';
+import { probe } from './native/probe.ts';
+
+export * from './api.ts';
+export { DEFAULT_HOST, HOSTS, type HostProfile } from './emulator/profile.ts';
+export { type Probe, type ProbeOptions, probe } from './native/probe.ts';
+
+/** Options of {@link Kvm.open}. */
+export interface OpenOptions {
+  /**
+   * `'native'`: this machine's KVM or an error; `'emulated'`: the emulated host; `'auto'` (default): native where this
+   * is an ARM host, emulated where it is none. The environment's `KVM_ARM64_BACKEND` decides in place of `'auto'`.
+   */
+  backend?: 'auto' | 'native' | 'emulated' | undefined;
+  /** The emulated host, by name or as a profile; asking for one means `'emulated'`. Default: {@link DEFAULT_HOST}. */
+  host?: string | HostProfile | undefined;
+  /** The device. Default: `/dev/kvm`. */
+  path?: string | undefined;
+}
+
+const BACKENDS = ['auto', 'native', 'emulated'] as const;
+type BackendChoice = (typeof BACKENDS)[number];
+
+/** KVM on whichever backend fits; see {@link Kvm.open}. */
+export class Kvm extends KvmBase {
+  /**
+   * Opens KVM.
+   *
+   * `'auto'` takes the emulator only where there is no ARM KVM that could be used: not Linux, not arm64, no device, an
+   * x86 KVM. On an ARM host whose `/dev/kvm` cannot be used (no permission, no addon) it throws, with the cure in the
+   * message, rather than run against something else than the program meant. {@link Kvm.backend} tells which it was,
+   * {@link Kvm.reason} why.
+   *
+   * @throws KvmError `ERR_BACKEND_UNAVAILABLE` with `hint`; `ERR_BAD_PROFILE` for an unknown host
+   * @example
+   * ```ts
+   * const kvm = Kvm.open();
+   * console.log(kvm.backend, kvm.supportedPsciVersions());
+   * kvm.close();
+   * ```
+   */
+  static open(options: OpenOptions = {}): Kvm {
+    const { host, path } = options;
+    const { backend, reason } = chooseBackend(options);
+    if (backend === 'emulated') return new Kvm(openEmulated(host), reason);
+    const found = probe({ path });
+    if (backend === 'auto' && found.noArmHost) return new Kvm(openEmulated(), found.reason);
+    return new Kvm(openDevice(found), found.reason);
+  }
+}
+
+/** What was asked for, and by whom. */
+function chooseBackend({ backend = 'auto', host }: OpenOptions): { backend: BackendChoice; reason: string } {
+  const asked = oneOf('backend', backend);
+  if (host !== undefined) {
+    if (asked === 'native') {
+      throw invalidValue('host', "absent with backend: 'native', which has no choice of host", host);
+    }
+    return { backend: 'emulated', reason: 'Asked for: this host.' };
+  }
+  const override = process.env['KVM_ARM64_BACKEND'];
+  if (asked !== 'auto' || !override) return { backend: asked, reason: `Asked for: backend '${asked}'.` };
+  return {
+    backend: oneOf('KVM_ARM64_BACKEND', override),
+    reason: `Asked for: KVM_ARM64_BACKEND=${override}.`,
+  };
+}
+
+function oneOf(name: string, value: string): BackendChoice {
+  const found = BACKENDS.find(known => known === value);
+  if (found === undefined) throw invalidValue(name, BACKENDS.join(', '), value);
+  return found;
+}

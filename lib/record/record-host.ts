@@ -1,0 +1,196 @@
+/**
+ * Records a host: asks a real KVM what it is and what it accepts, and writes down the answers as a profile that the
+ * emulator then gives again. Everything is tried on scratch VMs, which are closed.
+ *
+ * @packageDocumentation
+ */
+
+import { ERRNO } from '../abi/errno.ts';
+import { firmwareRegId, sysRegId } from '../abi/register-id.ts';
+import { decodeVcpuInit, encodeVcpuInit, FEATURE_ID_RANGE_SIZE, STRUCT_SIZE } from '../abi/structs.ts';
+import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
+import { DEFAULT_IPA_BITS } from '../abi/vm-type.ts';
+import type { KvmHandle, Result } from '../backend.ts';
+import type { HostProfile, ProfileBehaviours } from '../emulator/profile.ts';
+import { recordRegisters } from './record-registers.ts';
+import { initialised, withVcpus } from './scratch.ts';
+
+/** Capabilities are asked for up to this number; Linux 7.3 ends at 251. */
+const MAX_CAPABILITY = 511;
+
+/** What tells a recording from others. */
+export type Provenance = HostProfile['provenance'];
+
+/**
+ * Records a host in the present state of its kernel.
+ *
+ * @param kvm - an open KVM, native
+ * @throws Error where the host answers something that a profile cannot hold
+ */
+export function recordHost(kvm: KvmHandle, name: string, provenance: Omit<Provenance, 'midr'>): HostProfile {
+  const preferred = withVcpus(kvm, 0, ({ vm }) => {
+    const init = new Uint8Array(STRUCT_SIZE.kvm_vcpu_init);
+    vm.armPreferredTarget(init);
+    return decodeVcpuInit(init).target;
+  });
+  const tryInit = (target: number, features: bigint): Result =>
+    withVcpus(kvm, 1, ({ vcpus: [vcpu] }) => vcpu!.armVcpuInit(encodeVcpuInit(target, features)));
+  const knownFeatures = range(64).find(bit => tryInit(preferred, 1n << BigInt(bit)) === -ERRNO.ENOENT) ?? 64;
+  const accepted = range(1 << knownFeatures).filter(
+    mask =>
+      (mask & (1 << KVM_ARM_VCPU.KVM_ARM_VCPU_POWER_OFF)) === 0 && tryInit(preferred, BigInt(mask)) === 0,
+  );
+  const capabilities = answers(cap => kvm.checkExtension(cap));
+  return {
+    format: 'kvm-arm64-host',
+    version: 1,
+    name,
+    provenance: { ...provenance, midr: readRegister(kvm, preferred, sysRegId(3, 0, 0, 0, 0)).toString(16) },
+    apiVersion: kvm.getApiVersion(),
+    vcpuMmapSize: kvm.getVcpuMmapSize(),
+    capabilities,
+    vmCapabilities: withVcpus(kvm, 0, ({ vm }) => {
+      const ofVm = answers(cap => vm.checkExtension(cap), true);
+      return Object.fromEntries(
+        Object.entries(ofVm).filter(([cap, answer]) => answer !== (capabilities[cap] ?? 0)),
+      );
+    }),
+    enableCaps: recordEnableCaps(kvm),
+    ipaBits: recordIpaBits(kvm),
+    targets: { preferred, accepted: range(64).filter(target => tryInit(target, 0n) === 0) },
+    knownFeatures,
+    psci: recordPsci(kvm, preferred),
+    counterHz: recordCounterFrequency(kvm, preferred),
+    timerPpis: recordTimerPpis(kvm, preferred),
+    writableMasks: recordWritableMasks(kvm),
+    behaviours: recordBehaviours(kvm, preferred),
+    ...recordRegisters(kvm, preferred, accepted),
+  };
+}
+
+function range(length: number): number[] {
+  return Array.from({ length }, (_, i) => i);
+}
+
+function answers(ask: (cap: number) => Result, withZeros = false): Record<string, number> {
+  return Object.fromEntries(
+    range(MAX_CAPABILITY + 1)
+      .map(cap => [cap, ask(cap)] as const)
+      .filter(([, answer]) => withZeros || answer !== 0),
+  );
+}
+
+/** Arguments of which one suits each capability: none, a flag, a page, the block sizes of 4K, 16K and 64K pages. */
+const ARGUMENTS = [0n, 1n, 4096n, 65536n, 1n << 21n];
+
+/** One VM for all: KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP needs the ring first, and nothing undoes another. */
+function recordEnableCaps(kvm: KvmHandle): number[] {
+  return withVcpus(kvm, 0, ({ vm }) =>
+    range(MAX_CAPABILITY + 1).filter(cap =>
+      ARGUMENTS.some(arg => vm.enableCap(cap, 0, BigUint64Array.of(arg, 0n, 0n, 0n)) === 0),
+    ),
+  );
+}
+
+function recordIpaBits(kvm: KvmHandle): HostProfile['ipaBits'] {
+  const accepts = (bits: number): boolean => {
+    const vm = kvm.createVm(BigInt(bits));
+    if (typeof vm === 'number') return false;
+    vm.close();
+    return true;
+  };
+  const accepted = range(0x100).filter(bits => bits > 0 && accepts(bits));
+  return { min: accepted[0]!, max: accepted.at(-1)!, default: DEFAULT_IPA_BITS };
+}
+
+const PSCI_VERSION = firmwareRegId(0);
+
+function recordPsci(kvm: KvmHandle, target: number): HostProfile['psci'] {
+  const candidates = [0, 1, 2, 3].flatMap(major => range(16).map(minor => BigInt(major * 0x1_0000 + minor)));
+  const acceptedWith = (features: bigint) =>
+    initialised(kvm, target, features, vcpu =>
+      candidates.filter(version => vcpu.setOneReg(PSCI_VERSION, version) === 0),
+    );
+  const psci = 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_PSCI_0_2);
+  const hex = (value: bigint) => value.toString(16);
+  return {
+    withFeature: acceptedWith(psci).map(hex),
+    withoutFeature: acceptedWith(0n).map(hex),
+    latest: initialised(kvm, target, psci, vcpu => hex(expectValue(vcpu.getOneReg(PSCI_VERSION)))),
+  };
+}
+
+function readRegister(kvm: KvmHandle, target: number, id: bigint): bigint {
+  return initialised(kvm, target, 0n, vcpu => expectValue(vcpu.getOneReg(id)));
+}
+
+function expectValue(value: bigint | Result): bigint {
+  if (typeof value === 'number')
+    throw new Error(`a register that every vCPU has cannot be read: errno ${-value}`);
+  return value;
+}
+
+/** KVM_REG_ARM_PTIMER_CNT runs with the host's counter; the frequency itself is in no register that KVM shows. */
+function recordCounterFrequency(kvm: KvmHandle, target: number): number {
+  const ptimerCount = sysRegId(3, 3, 14, 0, 1);
+  return initialised(kvm, target, 0n, vcpu => {
+    const start = sampleCounter(() => expectValue(vcpu.getOneReg(ptimerCount)));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+    const end = sampleCounter(() => expectValue(vcpu.getOneReg(ptimerCount)));
+    const hertz = (Number(end.count - start.count) * 1e9) / Number(end.time - start.time);
+    return Math.round(hertz / 1e5) * 1e5;
+  });
+}
+
+/** Reads counter and clock together: of many tries the one that took the least time. */
+function sampleCounter(read: () => bigint): { readonly time: bigint; readonly count: bigint } {
+  const tries = Array.from({ length: 100 }, () => {
+    const before = process.hrtime.bigint();
+    const count = read();
+    const after = process.hrtime.bigint();
+    return { took: after - before, time: (before + after) / 2n, count };
+  });
+  return tries.reduce((best, one) => (one.took < best.took ? one : best));
+}
+
+const TIMER_CTRL = 1;
+
+function recordTimerPpis(kvm: KvmHandle, target: number): number[] {
+  return initialised(kvm, target, 0n, vcpu => {
+    const ppis: number[] = [];
+    const data = new Uint8Array(4);
+    while (vcpu.getDeviceAttr(TIMER_CTRL, BigInt(ppis.length), data) === 0) ppis.push(data[0]!);
+    return ppis;
+  });
+}
+
+function recordWritableMasks(kvm: KvmHandle): Record<string, string> {
+  const masks = new BigUint64Array(FEATURE_ID_RANGE_SIZE);
+  withVcpus(kvm, 0, ({ vm }) => vm.armGetRegWritableMasks(0, masks));
+  return Object.fromEntries(
+    [...masks.entries()].filter(([, mask]) => mask !== 0n).map(([i, mask]) => [i, mask.toString(16)]),
+  );
+}
+
+const PSTATE = 0x6030_0000_0010_0042n;
+const AARCH32_USER = 0x10n;
+const ID_AA64PFR1_EL1 = sysRegId(3, 0, 0, 4, 1);
+const CLIDR_EL1 = sysRegId(3, 1, 0, 0, 1);
+
+function recordBehaviours(kvm: KvmHandle, target: number): ProfileBehaviours {
+  return {
+    vcpuEventsNeedInit: withVcpus(
+      kvm,
+      1,
+      ({ vcpus: [vcpu] }) =>
+        vcpu!.getVcpuEvents(new Uint8Array(STRUCT_SIZE.kvm_vcpu_events)) === -ERRNO.ENOEXEC,
+    ),
+    workaround2WithoutSsbs: initialised(kvm, target, 0n, vcpu => {
+      const pfr1 = expectValue(vcpu.getOneReg(ID_AA64PFR1_EL1));
+      vcpu.setOneReg(ID_AA64PFR1_EL1, pfr1 & ~0xf0n);
+      return Number(expectValue(vcpu.getOneReg(firmwareRegId(2))));
+    }),
+    aarch32User: initialised(kvm, target, 0n, vcpu => vcpu.setOneReg(PSTATE, AARCH32_USER) === 0),
+    clidrNeedsLevel: initialised(kvm, target, 0n, vcpu => vcpu.setOneReg(CLIDR_EL1, 0n) === -ERRNO.EINVAL),
+  };
+}

@@ -1,0 +1,47 @@
+/**
+ * VMs for one question, closed when it is answered.
+ *
+ * @packageDocumentation
+ */
+import { encodeVcpuInit } from '../abi/structs.ts';
+import type { KvmHandle, VcpuHandle, VmHandle } from '../backend.ts';
+import { ioctlError } from '../errors.ts';
+
+/** A VM with vCPUs numbered from 0. */
+export interface Scratch {
+  readonly vm: VmHandle;
+  readonly vcpus: readonly VcpuHandle[];
+}
+
+/** Asks a question of a new VM with a number of vCPUs. */
+export function withVcpus<Answer>(kvm: KvmHandle, count: number, ask: (scratch: Scratch) => Answer): Answer {
+  const vm = expectHandle('KVM_CREATE_VM', kvm.createVm(0n));
+  const vcpus: VcpuHandle[] = [];
+  try {
+    for (let id = 0; id < count; id++) vcpus.push(expectHandle('KVM_CREATE_VCPU', vm.createVcpu(id)));
+    return ask({ vm, vcpus });
+  } finally {
+    for (const vcpu of vcpus) vcpu.close();
+    vm.close();
+  }
+}
+
+/** Asks a question of the only vCPU of a new VM, initialised. */
+export function initialised<Answer>(
+  kvm: KvmHandle,
+  target: number,
+  features: bigint,
+  ask: (vcpu: VcpuHandle) => Answer,
+): Answer {
+  return withVcpus(kvm, 1, ({ vcpus }) => {
+    const [vcpu] = vcpus as [VcpuHandle];
+    const result = vcpu.armVcpuInit(encodeVcpuInit(target, features));
+    if (result < 0) throw ioctlError('KVM_ARM_VCPU_INIT', result);
+    return ask(vcpu);
+  });
+}
+
+function expectHandle<Handle>(request: string, handle: Handle | number): Handle {
+  if (typeof handle === 'number') throw ioctlError(request, handle);
+  return handle;
+}

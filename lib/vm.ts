@@ -1,0 +1,106 @@
+/**
+ * A virtual machine: the vCPUs made in it, and what holds for all of them.
+ *
+ * @packageDocumentation
+ */
+import { checkUnsigned } from './abi/argument.ts';
+import { type Capability, capabilityNumber } from './abi/capabilities.ts';
+import {
+  decodeVcpuInit,
+  encodeCounterOffset,
+  FEATURE_ID_RANGE_SIZE,
+  STRUCT_SIZE,
+  type VcpuInit,
+} from './abi/structs.ts';
+import { AttrResource } from './attributes.ts';
+import type { VmHandle } from './backend.ts';
+import { ioctlError } from './errors.ts';
+import { hintFor } from './hints.ts';
+import type { Kvm } from './kvm.ts';
+import { toU64 } from './resource.ts';
+import { Vcpu } from './vcpu.ts';
+
+/** A VM. Closing it closes its vCPUs. */
+export class Vm extends AttrResource<VmHandle> {
+  /** The Kvm that it was made on. */
+  readonly kvm: Kvm;
+
+  /** @internal Use {@link Kvm.createVm}. */
+  constructor(handle: VmHandle, kvm: Kvm) {
+    super('Vm', 'vm', handle, kvm);
+    this.kvm = kvm;
+  }
+
+  /** `KVM_CHECK_EXTENSION` on this VM, which may answer otherwise than {@link Kvm.checkExtension}. */
+  checkExtension(cap: Capability | number): number {
+    return this.check('KVM_CHECK_EXTENSION', this.handle.checkExtension(capabilityNumber(cap)));
+  }
+
+  /**
+   * `KVM_ENABLE_CAP`.
+   *
+   * @param cap - the capability, by name or number
+   * @param args - up to four 64-bit arguments, as the capability defines them
+   * @param flags - none is defined so far
+   * @throws KvmError EINVAL: not a capability to enable here, not now, or not with these arguments
+   */
+  enableCap(cap: Capability | number, args: readonly (number | bigint)[] = [], flags = 0): number {
+    const { handle } = this;
+    const number = capabilityNumber(cap);
+    checkUnsigned('flags', flags, 0xffff_ffff);
+    checkUnsigned('args.length', args.length, 4);
+    const words = new BigUint64Array(4);
+    args.forEach((arg, i) => {
+      words[i] = toU64(`args[${i}]`, arg);
+    });
+    return this.check('KVM_ENABLE_CAP', handle.enableCap(number, flags, words));
+  }
+
+  /** `KVM_ARM_PREFERRED_TARGET`: the target that {@link Vcpu.init} takes by default. */
+  preferredTarget(): VcpuInit {
+    const init = new Uint8Array(STRUCT_SIZE.kvm_vcpu_init);
+    this.check('KVM_ARM_PREFERRED_TARGET', this.handle.armPreferredTarget(init));
+    return decodeVcpuInit(init);
+  }
+
+  /**
+   * `KVM_CREATE_VCPU`. Initialise it with {@link Vcpu.init} before anything else.
+   *
+   * @param id - 0 to the host's limit (`KVM_CAP_MAX_VCPU_ID`); it becomes the affinity fields of `MPIDR_EL1`
+   * @throws KvmError EEXIST: the id is taken; EINVAL: beyond the limit; EBUSY: the VGIC is initialised already
+   */
+  createVcpu(id: number): Vcpu {
+    const { handle } = this;
+    checkUnsigned('id', id, 0xffff_ffff);
+    const vcpu = handle.createVcpu(id);
+    if (typeof vcpu === 'number') {
+      throw ioctlError('KVM_CREATE_VCPU', vcpu, { hint: hintFor('KVM_CREATE_VCPU', vcpu, { vcpuId: id }) });
+    }
+    return new Vcpu(vcpu, this, id);
+  }
+
+  /**
+   * `KVM_ARM_GET_REG_WRITABLE_MASKS` (Linux 6.7+): which bits of the ID registers userspace may change.
+   *
+   * @returns 192 masks; the one of S3_op1_C0_CRm_op2 stands at `(op1 === 3 ? 2 : op1) * 64 + CRm * 8 + op2`
+   */
+  getRegWritableMasks(): BigUint64Array {
+    const masks = new BigUint64Array(FEATURE_ID_RANGE_SIZE);
+    this.check('KVM_ARM_GET_REG_WRITABLE_MASKS', this.handle.armGetRegWritableMasks(0, masks));
+    return masks;
+  }
+
+  /**
+   * `KVM_ARM_SET_COUNTER_OFFSET` (Linux 6.4+): the guest's virtual and physical counters are the host's minus this.
+   * From then on writes of the counter registers are ignored.
+   *
+   * @param offset - counter ticks
+   */
+  setCounterOffset(offset: bigint): void {
+    const { handle } = this;
+    this.check(
+      'KVM_ARM_SET_COUNTER_OFFSET',
+      handle.armSetCounterOffset(encodeCounterOffset(toU64('offset', offset))),
+    );
+  }
+}

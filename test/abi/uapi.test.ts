@@ -1,0 +1,214 @@
+import { expect, test } from 'vitest';
+import { KVM_CAP } from '../../lib/abi/capabilities.ts';
+import { ERRNO } from '../../lib/abi/errno.ts';
+import { KVM_API_VERSION, KVM_IOCTL, KVMIO } from '../../lib/abi/ioctls.ts';
+import { KVM_MP_STATE } from '../../lib/abi/mp-state.ts';
+import {
+  KVM_PSCI_FN,
+  PSCI_0_2_64BIT,
+  PSCI_FN,
+  PSCI_RET,
+  PSCI_VALUE,
+  parsePsciVersion,
+} from '../../lib/abi/psci.ts';
+import * as registerId from '../../lib/abi/register-id.ts';
+import { parseRegister } from '../../lib/abi/register-names.ts';
+import {
+  DEVICE_ATTR_ADDR,
+  FEATURE_ID_RANGE_SIZE,
+  REG_MASK_RANGE_ADDR,
+  STRUCT_SIZE,
+} from '../../lib/abi/structs.ts';
+import { systemRegisters } from '../../lib/abi/system-registers.ts';
+import { KVM_ARM_TARGET, KVM_ARM_VCPU } from '../../lib/abi/vcpu-features.ts';
+import { noCrossTools, runCross, unlessCross } from './cross.ts';
+
+/** A number of the headers: a C expression, what we have for it, and the macro without which it does not exist. */
+interface Claim {
+  readonly expression: string;
+  readonly value: number | bigint;
+  readonly macro?: string;
+}
+
+/** Macros of the same names as our table's. */
+function macros(table: Readonly<Record<string, number>>): Claim[] {
+  return Object.entries(table).map(([macro, value]) => ({ expression: macro, value, macro }));
+}
+
+/** Register ids by the names that both sides have. */
+function registers(...names: string[]): Claim[] {
+  return names.map(macro => ({ expression: macro, value: parseRegister(macro), macro }));
+}
+
+/** Members of arm64's `struct kvm_regs`. */
+function core(name: string, member: string, size = 'U64'): Claim {
+  return {
+    expression: `KVM_REG_ARM64 | KVM_REG_SIZE_${size} | KVM_REG_ARM_CORE | KVM_REG_ARM_CORE_REG(${member})`,
+    value: parseRegister(name),
+  };
+}
+
+function numbered(count: number, claim: (n: number) => Claim): Claim[] {
+  return Array.from({ length: count }, (_, n) => claim(n));
+}
+
+const constants = Object.entries(registerId).flatMap(([macro, value]): Claim[] =>
+  typeof value === 'bigint' ? [{ expression: macro, value, macro }] : [],
+);
+
+/** Where old headers err, the condition under which they do not. */
+const ERRATA: Readonly<Record<string, string>> = {
+  // 19 up to Linux 6.1, the number of MEM_PROTECT; 20 since, as in Arm DEN 0022.
+  PSCI_1_1_FN_MEM_PROTECT_CHECK_RANGE: 'PSCI_1_1_FN_MEM_PROTECT_CHECK_RANGE != PSCI_0_2_FN(19)',
+  PSCI_1_1_FN64_MEM_PROTECT_CHECK_RANGE: 'PSCI_1_1_FN64_MEM_PROTECT_CHECK_RANGE != PSCI_0_2_FN64(19)',
+};
+
+/** Structs that came after Linux 6.1, with a macro that came with them. */
+const STRUCT_SINCE: Readonly<Record<string, string>> = {
+  kvm_arm_counter_offset: 'KVM_ARM_SET_COUNTER_OFFSET',
+  reg_mask_range: 'KVM_ARM_GET_REG_WRITABLE_MASKS',
+};
+
+const claims: Claim[] = [
+  ...macros(ERRNO),
+  ...macros(KVM_IOCTL),
+  ...macros(KVM_CAP),
+  ...macros(KVM_ARM_VCPU),
+  ...macros(KVM_ARM_TARGET),
+  ...macros(KVM_MP_STATE),
+  ...macros(PSCI_FN),
+  ...macros(KVM_PSCI_FN),
+  ...macros(PSCI_RET),
+  ...macros(PSCI_VALUE),
+  ...macros({ KVMIO, KVM_API_VERSION, PSCI_0_2_64BIT, KVM_ARM_FEATURE_ID_RANGE_SIZE: FEATURE_ID_RANGE_SIZE }),
+  { expression: 'PSCI_VERSION(1, 3)', value: parsePsciVersion('1.3'), macro: 'PSCI_VERSION' },
+
+  ...constants,
+  ...macros(
+    Object.fromEntries(Object.entries(registerId.KVM_REG_ARM_COPROC).map(([name, n]) => [name, n << 16])),
+  ),
+  ...registers(
+    'KVM_REG_ARM_PSCI_VERSION',
+    'KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_1',
+    'KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_2',
+    'KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_3',
+    'KVM_REG_ARM_STD_BMAP',
+    'KVM_REG_ARM_STD_HYP_BMAP',
+    'KVM_REG_ARM_VENDOR_HYP_BMAP',
+    'KVM_REG_ARM_VENDOR_HYP_BMAP_2',
+    'KVM_REG_ARM_TIMER_CTL',
+    'KVM_REG_ARM_TIMER_CNT',
+    'KVM_REG_ARM_TIMER_CVAL',
+    'KVM_REG_ARM_PTIMER_CTL',
+    'KVM_REG_ARM_PTIMER_CNT',
+    'KVM_REG_ARM_PTIMER_CVAL',
+    'KVM_REG_ARM64_SVE_VLS',
+  ),
+  {
+    expression: 'KVM_REG_ARM_FW_REG(9)',
+    value: parseRegister('KVM_REG_ARM_FW_REG(9)'),
+    macro: 'KVM_REG_ARM_FW_REG',
+  },
+  {
+    expression: 'KVM_REG_ARM_FW_FEAT_BMAP_REG(9)',
+    value: parseRegister('KVM_REG_ARM_FW_FEAT_BMAP_REG(9)'),
+    macro: 'KVM_REG_ARM_FW_FEAT_BMAP_REG',
+  },
+  {
+    expression: 'KVM_REG_ARM64 | KVM_REG_SIZE_U32 | KVM_REG_ARM_DEMUX | KVM_REG_ARM_DEMUX_ID_CCSIDR | 3',
+    value: parseRegister('KVM_REG_ARM_DEMUX_ID_CCSIDR(3)'),
+  },
+  ...numbered(31, n => core(`X${n}`, `regs.regs[${n}]`)),
+  core('SP', 'regs.sp'),
+  core('PC', 'regs.pc'),
+  core('PSTATE', 'regs.pstate'),
+  core('SP_EL1', 'sp_el1'),
+  core('ELR_EL1', 'elr_el1'),
+  core('SPSR_EL1', 'spsr[KVM_SPSR_EL1]'),
+  core('SPSR_ABT', 'spsr[KVM_SPSR_ABT]'),
+  core('SPSR_UND', 'spsr[KVM_SPSR_UND]'),
+  core('SPSR_IRQ', 'spsr[KVM_SPSR_IRQ]'),
+  core('SPSR_FIQ', 'spsr[KVM_SPSR_FIQ]'),
+  ...numbered(32, n => core(`V${n}`, `fp_regs.vregs[${n}]`, 'U128')),
+  core('FPSR', 'fp_regs.fpsr', 'U32'),
+  core('FPCR', 'fp_regs.fpcr', 'U32'),
+  ...numbered(32, n => ({ expression: `KVM_REG_ARM64_SVE_ZREG(${n}, 0)`, value: parseRegister(`Z${n}`) })),
+  ...numbered(16, n => ({ expression: `KVM_REG_ARM64_SVE_PREG(${n}, 0)`, value: parseRegister(`P${n}`) })),
+  { expression: 'KVM_REG_ARM64_SVE_FFR(0)', value: parseRegister('FFR') },
+  ...systemRegisters().map(({ encoding: e }) => ({
+    expression: `ARM64_SYS_REG(${e >> 14}, ${(e >> 11) & 7}, ${(e >> 7) & 15}, ${(e >> 3) & 15}, ${e & 7})`,
+    value: registerId.sysRegId(e >> 14, (e >> 11) & 7, (e >> 7) & 15, (e >> 3) & 15, e & 7),
+  })),
+
+  ...Object.entries(STRUCT_SIZE).map(([struct, value]) => ({
+    expression: `sizeof(struct ${struct})`,
+    value,
+    ...(STRUCT_SINCE[struct] === undefined ? {} : { macro: STRUCT_SINCE[struct] }),
+  })),
+  ...(
+    [
+      ['kvm_vcpu_init', 'target', 0],
+      ['kvm_vcpu_init', 'features', 4],
+      ['kvm_vcpu_events', 'exception.serror_pending', 0],
+      ['kvm_vcpu_events', 'exception.serror_has_esr', 1],
+      ['kvm_vcpu_events', 'exception.ext_dabt_pending', 2],
+      ['kvm_vcpu_events', 'exception.serror_esr', 8],
+      ['kvm_enable_cap', 'cap', 0],
+      ['kvm_enable_cap', 'flags', 4],
+      ['kvm_enable_cap', 'args', 8],
+      ['kvm_device_attr', 'flags', 0],
+      ['kvm_device_attr', 'group', 4],
+      ['kvm_device_attr', 'attr', 8],
+      ['kvm_device_attr', 'addr', DEVICE_ATTR_ADDR],
+      ['kvm_arm_counter_offset', 'counter_offset', 0],
+      ['reg_mask_range', 'addr', REG_MASK_RANGE_ADDR],
+      ['reg_mask_range', 'range', 8],
+    ] as const
+  ).map(([struct, member, value]) => ({
+    expression: `offsetof(struct ${struct}, ${member})`,
+    value,
+    ...(STRUCT_SINCE[struct] === undefined ? {} : { macro: STRUCT_SINCE[struct] }),
+  })),
+];
+
+/**
+ * Every claim as an assertion of the compiler, behind `#if defined` where older headers lack the macro; a mark in the
+ * assembly output tells which were there.
+ */
+function program(): string {
+  const lines = [
+    '#include <stddef.h>',
+    '#include <asm/errno.h>',
+    '#include <linux/psci.h>',
+    '#include <linux/kvm.h>',
+  ];
+  // linux/psci.h uses the kernel's own macro.
+  lines.push('#define BIT(n) (1UL << (n))');
+  claims.forEach(({ expression, value, macro }, i) => {
+    if (macro !== undefined) lines.push(`#if defined(${macro}) && (${ERRATA[macro] ?? '1'})`);
+    // Both as 64 bits: some macros are int, some negative.
+    const number = `0x${BigInt.asUintN(64, BigInt(value)).toString(16)}ULL`;
+    const ours = `(unsigned long long)(${expression}) == ${number}`;
+    lines.push(`_Static_assert(${ours}, "${expression} is not ${number}");`);
+    lines.push(`__asm__("# checked ${i}");`);
+    if (macro !== undefined) lines.push('#endif');
+  });
+  return `${lines.join('\n')}\n`;
+}
+
+/** With the headers of Linux 6.1 (Debian 12). Newer ones, which `CPATH` can lead the compiler to, know more. */
+const KNOWN_TO_LINUX_6_1 = 1605;
+
+test.skipIf(noCrossTools !== undefined)(
+  `the numbers are those of Linux's UAPI headers${unlessCross}`,
+  async ({ annotate }) => {
+    const { stdout, stderr } = runCross('gcc', ['-xc', '-S', '-o', '-', '-'], program());
+    expect(stderr).toBe('');
+    const checked = new Set(
+      [...stdout.toString().matchAll(/# checked (\d+)/g)].map(match => Number(match[1])),
+    );
+    const absent = claims.filter((_, i) => !checked.has(i)).map(({ expression }) => expression);
+    await annotate(`${checked.size} of ${claims.length} numbers; not in these headers: ${absent.join(', ')}`);
+    expect(checked.size).toBeGreaterThanOrEqual(KNOWN_TO_LINUX_6_1);
+  },
+);
