@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 
 #include <cerrno>
-#include <unordered_set>
+#include <set>
 
 #include "bounce.h"
 
@@ -54,8 +54,9 @@ class Module : public Napi::Addon<Module> {
     return result < 0 ? -errno : result;
   }
 
-  // To tell our externals from those of other addons, and of other copies of this one.
-  std::unordered_set<const void*> descriptors_;
+  // To tell our externals from those of other addons, and of other copies of this one. A std::unordered_set would
+  // need GLIBCXX_3.4.29.
+  std::set<const void*> descriptors_;
   Bounce argument_;
   Bounce pointee_;
 };
