@@ -1,7 +1,7 @@
 import { test } from 'vitest';
 import { abuseCases } from './abuse-cases.ts';
-import { addon, withAddon } from './support.ts';
+import { addonPath, withAddon } from './support.ts';
 
 withAddon('abuse of the addon', () => {
-  for (const { title, run } of addon === undefined ? [] : abuseCases(addon)) test(title, run);
+  for (const { title, run } of addonPath === undefined ? [] : abuseCases(addonPath)) test(title, run);
 });

@@ -161,7 +161,7 @@ withAddon('the addon itself', () => {
 
   test('is refused when it is cut anywhere in its segments', () => {
     const whole = readFileSync(addonPath);
-    for (const part of [0.1, 0.5, 0.9]) {
+    for (const part of [0.1, 0.3, 0.5]) {
       const cut = whole.subarray(0, Math.floor(whole.length * part));
       expect(findElfFault(cut, process.arch, undefined)?.code).toBe('ERR_ADDON_TRUNCATED');
     }
