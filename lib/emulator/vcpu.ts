@@ -6,7 +6,7 @@
  */
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_MP_STATE } from '../abi/mp-state.ts';
-import { wordsOf } from '../abi/register-id.ts';
+import { wordOffsets } from '../abi/register-id.ts';
 import { decodeVcpuInit } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result, VcpuHandle } from '../backend.ts';
@@ -177,13 +177,11 @@ function eachRegister(
   status: Int32Array,
   visit: (id: bigint, start: number, count: number) => Result,
 ): Result {
+  const starts = wordOffsets(ids);
   let failed = 0;
-  let start = 0;
   for (let i = 0; i < ids.length; i++) {
-    const count = wordsOf(ids[i]!);
-    status[i] = visit(ids[i]!, start, count);
+    status[i] = visit(ids[i]!, starts[i]!, starts[i + 1]! - starts[i]!);
     if (status[i]! < 0) failed++;
-    start += count;
   }
   return failed;
 }
