@@ -48,6 +48,8 @@ const bits =
   ({ cell, scope }) => ({
     cell,
     scope,
+    // `reset_pmu_reg`: what is recorded, cut down by the N of this moment.
+    reset: vcpu => vcpu.cells[cell]! & counterMask(vcpu),
     get: vcpu => vcpu.cells[cell]! & counterMask(vcpu),
     set(vcpu, value) {
       const chosen = value & counterMask(vcpu);
