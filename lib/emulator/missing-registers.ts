@@ -1,11 +1,11 @@
 /**
- * Which errno an id gets that names no register of the vCPU (`kvm_arm_{get,set}_reg` and what they call,
+ * What becomes of an id that names no register of the vCPU (`kvm_arm_{get,set}_reg` and what they call,
  * arch/arm64/kvm/guest.c of Linux 6.12).
  *
  * @packageDocumentation
  */
 import { ERRNO } from '../abi/errno.ts';
-import { registerBytes } from '../abi/register-id.ts';
+import { KVM_REG_ARM_COPROC, registerBytes, sysRegId } from '../abi/register-id.ts';
 import type { Result } from '../backend.ts';
 
 /** Bits 51:32 and the architecture: anything but arm64's is refused before the register is looked for. */
@@ -14,8 +14,15 @@ const ARM64 = 0x6000_0000_0000_0000n;
 
 /** Bits 27:16 (KVM_REG_ARM_COPROC_MASK). */
 const COPROC_MASK = 0x0fffn;
+const COPROC_FIELD = COPROC_MASK << 16n;
 const CORE = 0x10n;
 const SVE = 0x15n;
+
+/** Those that have registers, so that no other's answer for them. */
+const COPROCESSORS = new Set(Object.values(KVM_REG_ARM_COPROC).map(BigInt));
+const VFP = BigInt(KVM_REG_ARM_COPROC.KVM_REG_ARM_VFP);
+
+const INVARIANT = [sysRegId(3, 0, 0, 0, 0), sysRegId(3, 0, 0, 0, 6), sysRegId(3, 1, 0, 0, 7)];
 
 /** `struct kvm_regs` in units of 4 bytes. */
 const CORE_WORDS = 216;
@@ -38,6 +45,16 @@ export function missingRegister(id: bigint): Result {
     default:
       return -ERRNO.ENOENT;
   }
+}
+
+/**
+ * The invariant register that answers for an id of a coprocessor without registers: the kernel looks for it by bits
+ * 15:0 alone before it looks at the coprocessor (VFP is one of 32-bit arm only).
+ */
+export function invariantBehind(id: bigint): bigint | undefined {
+  const coprocessor = (id >> 16n) & COPROC_MASK;
+  if (COPROCESSORS.has(coprocessor) && coprocessor !== VFP) return undefined;
+  return INVARIANT.find(register => (register & ~COPROC_FIELD) === (id & ~COPROC_FIELD));
 }
 
 /** Beyond the struct: ENOENT; within, but no member: EINVAL. */

@@ -64,6 +64,8 @@ export interface ProfileBehaviours {
   readonly aarch32User: boolean;
   /** CLIDR_EL1 must name a level of coherence, as the caches of this CPU have no IDC (`set_clidr`, sys_regs.c). */
   readonly clidrNeedsLevel: boolean;
+  /** MIDR_EL1, REVIDR_EL1 and AIDR_EL1 answer under foreign coprocessors, too (`get_invariant_sys_reg`, sys_regs.c). */
+  readonly invariantInAnyCoprocessor: boolean;
 }
 
 /** A recorded host. */

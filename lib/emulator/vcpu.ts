@@ -12,7 +12,8 @@ import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result, VcpuHandle } from '../backend.ts';
 import { getEvents, setEvents } from './events.ts';
 import { flatIoctl } from './ioctl.ts';
-import { missingRegister } from './missing-registers.ts';
+import { invariantBehind, missingRegister } from './missing-registers.ts';
+import type { RegisterAccess } from './register-access.ts';
 import type { VcpuState } from './state.ts';
 import { getVcpuAttr, hasVcpuAttr, setVcpuAttr } from './vcpu-attributes.ts';
 
@@ -65,14 +66,14 @@ export class EmulatedVcpu implements VcpuHandle {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
-    return vcpu.configuration.registers.get(id)?.get(vcpu) ?? missingRegister(id);
+    return findRegister(vcpu, id)?.get(vcpu) ?? missingRegister(id);
   }
 
   setOneReg(id: bigint, value: bigint): Result {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
-    return vcpu.configuration.registers.get(id)?.set(vcpu, value) ?? missingRegister(id);
+    return findRegister(vcpu, id)?.set(vcpu, value) ?? missingRegister(id);
   }
 
   getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result {
@@ -144,6 +145,15 @@ export class EmulatedVcpu implements VcpuHandle {
   close(): void {
     this.#state = undefined;
   }
+}
+
+/** The register of an id, on a vCPU that is initialised. */
+function findRegister({ configuration, vm }: VcpuState, id: bigint): RegisterAccess | undefined {
+  const { registers } = configuration!;
+  const found = registers.get(id);
+  if (found !== undefined || !vm.host.profile.behaviours.invariantInAnyCoprocessor) return found;
+  const behind = invariantBehind(id);
+  return behind === undefined ? undefined : registers.get(behind);
 }
 
 /** `kvm_reset_vcpu`: values that survive are kept where the vCPU had been initialised before. */

@@ -172,6 +172,9 @@ const PSTATE = 0x6030_0000_0010_0042n;
 const AARCH32_USER = 0x10n;
 const ID_AA64PFR1_EL1 = sysRegId(3, 0, 0, 4, 1);
 const CLIDR_EL1 = sysRegId(3, 1, 0, 0, 1);
+const MIDR_EL1 = sysRegId(3, 0, 0, 0, 0);
+/** Bits of a register id that name its coprocessor. */
+const COPROCESSOR = 0x0fff_0000n;
 
 function recordBehaviours(kvm: KvmHandle, target: number): ProfileBehaviours {
   return {
@@ -188,5 +191,11 @@ function recordBehaviours(kvm: KvmHandle, target: number): ProfileBehaviours {
     }),
     aarch32User: initialised(kvm, target, 0n, vcpu => vcpu.setOneReg(PSTATE, AARCH32_USER) === 0),
     clidrNeedsLevel: initialised(kvm, target, 0n, vcpu => vcpu.setOneReg(CLIDR_EL1, 0n) === -ERRNO.EINVAL),
+    invariantInAnyCoprocessor: initialised(
+      kvm,
+      target,
+      0n,
+      vcpu => typeof vcpu.getOneReg(MIDR_EL1 & ~COPROCESSOR) === 'bigint',
+    ),
   };
 }
