@@ -4,9 +4,11 @@
  *
  * @packageDocumentation
  */
+
+import { outOfRange } from '../abi/argument.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_MP_STATE } from '../abi/mp-state.ts';
-import { wordsOf } from '../abi/register-id.ts';
+import { registerBits, wordsOf } from '../abi/register-id.ts';
 import { decodeVcpuInit } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result, VcpuHandle } from '../backend.ts';
@@ -77,7 +79,7 @@ export class EmulatedVcpu implements VcpuHandle {
   }
 
   getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result {
-    return eachRegister(ids, status, (id, start, count) => {
+    return eachRegister(ids, words, status, (id, start, count) => {
       const value = this.getOneReg(id);
       words.fill(0n, start, start + count);
       if (typeof value === 'number') return value;
@@ -87,10 +89,10 @@ export class EmulatedVcpu implements VcpuHandle {
   }
 
   setRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result {
-    return eachRegister(ids, status, (id, start, count) => {
+    return eachRegister(ids, words, status, (id, start, count) => {
       let value = 0n;
       for (let i = count - 1; i >= 0; i--) value = (value << 64n) | words[start + i]!;
-      return this.setOneReg(id, value);
+      return this.setOneReg(id, count > 1 ? value : BigInt.asUintN(registerBits(id), value));
     });
   }
 
@@ -172,12 +174,15 @@ function reset(vcpu: VcpuState, configuration: NonNullable<VcpuState['configurat
   if (!isFirst) for (const cell of configuration.surviving) vcpu.cells[cell] = before[cell]!;
 }
 
-/** Walks a batch: each register's words follow those of the one before. */
+/** Walks a batch: each register's words follow those of the one before. Too few words are refused as by the addon. */
 function eachRegister(
   ids: BigUint64Array,
+  words: BigUint64Array,
   status: Int32Array,
   visit: (id: bigint, start: number, count: number) => Result,
 ): Result {
+  const needed = ids.reduce((sum, id) => sum + wordsOf(id), 0);
+  if (words.length < needed) throw outOfRange('words', 'long enough for the widths of all ids', words.length);
   let failed = 0;
   let start = 0;
   for (let i = 0; i < ids.length; i++) {
