@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { invalidValue } from './abi/argument.ts';
+import { checkObject, invalidValue } from './abi/argument.ts';
 import type { KvmHandle } from './backend.ts';
 import type { HostProfile } from './emulator/profile.ts';
 import { openEmulated } from './emulator/system.ts';
@@ -48,6 +48,7 @@ export class Kvm extends KvmBase {
    * ```
    */
   static open(options: OpenOptions = {}): Kvm {
+    checkObject('options', options);
     return new Kvm(openHandle(options));
   }
 }

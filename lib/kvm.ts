@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { checkUnsigned } from './abi/argument.ts';
+import { checkObject, checkUnsigned } from './abi/argument.ts';
 import { type Capability, capabilityNumber, KVM_CAP } from './abi/capabilities.ts';
 import { formatPsciVersion, type PsciVersion, parsePsciVersion } from './abi/psci.ts';
 import { firmwareRegId } from './abi/register-id.ts';
@@ -54,7 +54,7 @@ export class Kvm extends Resource<KvmHandle> {
    * @example
    * ```ts
    * kvm.checkExtension('ARM_PSCI_0_2'); // 1
-   * kvm.checkExtension('ARM_VM_IPA_SIZE'); // 44 on a Neoverse N1 under QEMU
+   * kvm.checkExtension('ARM_VM_IPA_SIZE'); // 48 on a Neoverse N1
    * ```
    */
   checkExtension(cap: Capability | number): number {
@@ -73,6 +73,7 @@ export class Kvm extends Resource<KvmHandle> {
    */
   createVm(options: VmOptions = {}): Vm {
     const { handle } = this;
+    checkObject('options', options);
     const { ipaBits = this.#defaultIpaBits() } = options;
     checkUnsigned('ipaBits', ipaBits, 0xff);
     const vm = handle.createVm(BigInt(ipaBits));

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { checkObject } from './abi/argument.ts';
 import { Kvm as KvmBase } from './kvm.ts';
 import { openDevice } from './native/open.ts';
 import { probe } from './native/probe.ts';
@@ -23,7 +24,8 @@ export class Kvm extends KvmBase {
    *
    * @throws KvmError `ERR_BACKEND_UNAVAILABLE`, with the cause in the message and the cure in `hint`
    */
-  static open({ path }: OpenOptions = {}): Kvm {
-    return new Kvm(openDevice(probe({ path })));
+  static open(options: OpenOptions = {}): Kvm {
+    checkObject('options', options);
+    return new Kvm(openDevice(probe({ path: options.path })));
   }
 }
