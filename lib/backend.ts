@@ -90,6 +90,7 @@ export interface VcpuHandle extends AttrHandle {
    *
    * @param status - receives 0 or `-errno` for each
    * @returns how many failed
+   * @throws RangeError where there are too few words: the arrays of a batch are the caller's, who may have changed them
    */
   getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result;
   /** Writes many, in order, going on after a failure; as {@link getRegs}. */

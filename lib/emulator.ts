@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { checkObject } from './abi/argument.ts';
 import type { HostProfile } from './emulator/profile.ts';
 import { openEmulated } from './emulator/system.ts';
 import { Kvm as KvmBase } from './kvm.ts';
@@ -23,7 +24,8 @@ export class Kvm extends KvmBase {
    *
    * @throws KvmError `ERR_BAD_PROFILE` for an unknown host
    */
-  static open({ host }: OpenOptions = {}): Kvm {
-    return new Kvm(openEmulated(host), 'Asked for: kvm-arm64/emulator.');
+  static open(options: OpenOptions = {}): Kvm {
+    checkObject('options', options);
+    return new Kvm(openEmulated(options.host), 'Asked for: kvm-arm64/emulator.');
   }
 }

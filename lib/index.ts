@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { invalidValue } from './abi/argument.ts';
+import { checkObject, invalidValue } from './abi/argument.ts';
 import type { HostProfile } from './emulator/profile.ts';
 import { Kvm as KvmBase } from './kvm.ts';
 import { loadEmulator, loadNative, loadProbe } from './load-backend.ts';
@@ -61,12 +61,12 @@ export class Kvm extends KvmBase {
    * ```
    */
   static open(options: OpenOptions = {}): Kvm {
+    checkObject('options', options);
     const { host, path } = options;
     const { backend, reason } = chooseBackend(options);
     if (backend === 'emulated') return new Kvm(loadEmulator().openEmulated(host), reason);
     const found = probe({ path });
     if (backend === 'auto' && found.noArmHost) return new Kvm(loadEmulator().openEmulated(), found.reason);
-
     return new Kvm(loadNative().openDevice(found), found.reason);
   }
 }

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { checkObject } from './abi/argument.ts';
 import { Kvm as KvmBase } from './kvm.ts';
 import { openDevice } from './native/open.ts';
 import { probe } from './native/probe.ts';
@@ -23,8 +24,9 @@ export class Kvm extends KvmBase {
    *
    * @throws KvmError `ERR_BACKEND_UNAVAILABLE`, with the cause in the message and the cure in `hint`
    */
-  static open({ path }: OpenOptions = {}): Kvm {
-    const found = probe({ path });
+  static open(options: OpenOptions = {}): Kvm {
+    checkObject('options', options);
+    const found = probe({ path: options.path });
     return new Kvm(openDevice(found), found.reason);
   }
 }

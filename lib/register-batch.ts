@@ -3,7 +3,8 @@
  *
  * @packageDocumentation
  */
-import { invalidType, invalidValue, outOfRange } from './abi/argument.ts';
+import { types } from 'node:util';
+import { checkIterable, invalidType, invalidValue, outOfRange } from './abi/argument.ts';
 import { registerBits, wordOffsets } from './abi/register-id.ts';
 import { formatRegister, parseRegister } from './abi/register-names.ts';
 import { ioctlError, type KvmError, type KvmErrorDetails } from './errors.ts';
@@ -18,6 +19,15 @@ export function toRegisterId(register: Register): bigint {
   if (register < 0n || register > 0xffff_ffff_ffff_ffffn)
     throw outOfRange('register', 'a 64-bit id', register);
   return register;
+}
+
+/** Accepts ids and names, and copies them. */
+export function toRegisterIds(registers: Iterable<Register>): BigUint64Array {
+  checkIterable('registers', registers);
+  // A detached array has no elements and cannot be copied.
+  if (types.isBigUint64Array(registers))
+    return registers.length > 0 ? registers.slice() : new BigUint64Array();
+  return BigUint64Array.from(Array.from(registers, toRegisterId));
 }
 
 /** Accepts a value that fits the width which the id encodes. */
@@ -70,6 +80,7 @@ export class RegisterBatch implements Iterable<readonly [id: bigint, value: bigi
    * @throws RangeError for a value wider than its register
    */
   static from(entries: Iterable<readonly [Register, bigint]>): RegisterBatch {
+    checkIterable('entries', entries);
     const pairs = Array.from(entries, entry => {
       if (!Array.isArray(entry)) throw invalidType('entries', 'pairs of [register, value]', entry);
       const [register, value] = entry as [Register, bigint];
@@ -99,6 +110,7 @@ export class RegisterBatch implements Iterable<readonly [id: bigint, value: bigi
 
   /** The value of the register at an index, unsigned, whatever its status (0 where it could not be read). */
   valueAt(index: number): bigint {
+    this.#checkIndex(index);
     const start = this.#start(index);
     let value = this.words[start]!;
     for (let i = start + 1; i < this.#start(index + 1); i++)
@@ -108,7 +120,8 @@ export class RegisterBatch implements Iterable<readonly [id: bigint, value: bigi
 
   /** The error of the register at an index, if the kernel refused it. */
   errorAt(index: number, details?: KvmErrorDetails): KvmError | undefined {
-    const status = this.status[index] ?? 0;
+    this.#checkIndex(index);
+    const status = this.status[index]!;
     if (status >= 0) return undefined;
     const id = this.ids[index]!;
     return ioctlError(this.#request, status, { ...details, register: { id, name: formatRegister(id) } });
@@ -140,9 +153,13 @@ export class RegisterBatch implements Iterable<readonly [id: bigint, value: bigi
   }
 
   #start(index: number): number {
-    const start = this.#computeOffsets()[index];
-    if (start === undefined) throw outOfRange('index', `from 0 to ${this.length - 1}`, index);
-    return start;
+    return this.#computeOffsets()[index]!;
+  }
+
+  #checkIndex(index: number): void {
+    if (typeof index !== 'number') throw invalidType('index', 'a number', index);
+    if (!Number.isInteger(index) || index < 0 || index >= this.length)
+      throw outOfRange('index', `that of one of ${this.length} registers`, index);
   }
 
   #computeOffsets(): Uint32Array {

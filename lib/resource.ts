@@ -5,7 +5,15 @@
  */
 import { types } from 'node:util';
 import { invalidType, invalidValue, outOfRange } from './abi/argument.ts';
-import { type FdKind, HATCH_REFUSES, type IoctlName, ioctlName, ioctlSize, KVMIO } from './abi/ioctls.ts';
+import {
+  type FdKind,
+  HATCH_REFUSES,
+  type IoctlName,
+  ioctlHasStruct,
+  ioctlName,
+  ioctlSize,
+  KVMIO,
+} from './abi/ioctls.ts';
 import type { FdHandle, Result } from './backend.ts';
 import { closedError, ioctlError, type KvmErrorDetails } from './errors.ts';
 import { hintFor } from './hints.ts';
@@ -112,8 +120,8 @@ export abstract class Resource<H extends FdHandle> {
 }
 
 function ioctlArgument(request: number, argument: unknown): bigint | Uint8Array {
-  const size = ioctlSize(request);
-  if (size > 0) {
+  if (ioctlHasStruct(request)) {
+    const size = ioctlSize(request);
     if (!types.isUint8Array(argument)) {
       throw invalidType(
         'argument',

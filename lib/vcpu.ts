@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { types } from 'node:util';
-import { checkUnsigned, invalidType } from './abi/argument.ts';
+import { checkObject, checkUnsigned, invalidType } from './abi/argument.ts';
 import { type MpState, mpStateName, mpStateNumber } from './abi/mp-state.ts';
 import { formatPsciVersion, type PsciVersion, parsePsciVersion } from './abi/psci.ts';
 import { firmwareRegId } from './abi/register-id.ts';
@@ -21,7 +21,13 @@ import { AttrResource } from './attributes.ts';
 import type { VcpuHandle } from './backend.ts';
 import { ioctlError, type KvmError } from './errors.ts';
 import { hintFor } from './hints.ts';
-import { checkRegisterValue, type Register, RegisterBatch, toRegisterId } from './register-batch.ts';
+import {
+  checkRegisterValue,
+  type Register,
+  RegisterBatch,
+  toRegisterId,
+  toRegisterIds,
+} from './register-batch.ts';
 import type { Vm } from './vm.ts';
 
 /** Options of {@link Vcpu.init}. */
@@ -71,6 +77,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
    */
   init(options: VcpuInitOptions = {}): void {
     const { handle } = this;
+    checkObject('options', options);
     const { target = this.vm.preferredTarget().target, features = ['PSCI_0_2' as const] } = options;
     checkUnsigned('target', target, 0xffff_ffff);
     if (!Array.isArray(features))
@@ -143,9 +150,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
    */
   getRegs(registers: Iterable<Register> = this.getRegList()): RegisterBatch {
     const { handle } = this;
-    const ids =
-      registers instanceof BigUint64Array ? registers.slice() : BigUint64Array.from(registers, toRegisterId);
-    const batch = new RegisterBatch(ids, 'KVM_GET_ONE_REG');
+    const batch = new RegisterBatch(toRegisterIds(registers), 'KVM_GET_ONE_REG');
     this.check('KVM_GET_ONE_REG', handle.getRegs(batch.ids, batch.words, batch.status));
     return batch;
   }
@@ -154,8 +159,8 @@ export class Vcpu extends AttrResource<VcpuHandle> {
    * Writes many registers in one call, in the order given, going on after one that fails.
    *
    * @param registers - pairs of register and value, or a batch from {@link getRegs}; what a batch could not read is
-   * not written and keeps its status
-   * @returns the same registers with the status of their writing
+   * left out
+   * @returns the registers that were written, with the status of their writing
    */
   setRegs(registers: RegisterBatch | Iterable<readonly [Register, bigint]>): RegisterBatch {
     const { handle } = this;

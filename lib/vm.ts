@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { checkUnsigned } from './abi/argument.ts';
+import { checkUnsigned, invalidType } from './abi/argument.ts';
 import { type Capability, capabilityNumber } from './abi/capabilities.ts';
 import {
   decodeVcpuInit,
@@ -48,6 +48,7 @@ export class Vm extends AttrResource<VmHandle> {
     const { handle } = this;
     const number = capabilityNumber(cap);
     checkUnsigned('flags', flags, 0xffff_ffff);
+    if (!Array.isArray(args)) throw invalidType('args', 'an array of numbers or bigints', args);
     checkUnsigned('args.length', args.length, 4);
     const words = new BigUint64Array(4);
     args.forEach((arg, i) => {

@@ -51,3 +51,14 @@ export function checkU64(name: string, value: bigint): void {
   if (value < 0n || value > 0xffff_ffff_ffff_ffffn)
     throw outOfRange(name, 'an unsigned 64-bit bigint', value);
 }
+
+/** Refuses all but an object, as options are given in. */
+export function checkObject(name: string, value: object): void {
+  if (typeof value !== 'object' || value === null) throw invalidType(name, 'an object', value);
+}
+
+/** Refuses all but an iterable object; a string is none, though it can be iterated. */
+export function checkIterable(name: string, value: Iterable<unknown>): void {
+  checkObject(name, value);
+  if (typeof value[Symbol.iterator] !== 'function') throw invalidType(name, 'an iterable', value);
+}

@@ -68,7 +68,12 @@ export type IoctlName = keyof typeof KVM_IOCTL;
 /** Type byte of every KVM request (`KVMIO`). */
 export const KVMIO = 0xae;
 
-/** Bytes of the struct that a request's argument points to; 0 where the argument is a plain integer. */
+/** Whether a request's argument points to a struct, which the kernel reads or writes; else it is a plain integer. */
+export function ioctlHasStruct(request: number): boolean {
+  return request >>> 30 !== 0;
+}
+
+/** Bytes of the struct that a request's argument points to. */
 export function ioctlSize(request: number): number {
   return (request >>> 16) & 0x3fff;
 }

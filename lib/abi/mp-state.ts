@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { checkUnsigned, invalidValue } from './argument.ts';
+import { checkUnsigned, invalidType, invalidValue } from './argument.ts';
 
 /** States by kernel name. */
 export const KVM_MP_STATE = {
@@ -26,6 +26,7 @@ export function mpStateNumber(state: MpState | number): number {
     checkUnsigned('state', state, 0xffff_ffff);
     return state;
   }
+  if (typeof state !== 'string') throw invalidType('state', 'a name of KVM_MP_STATE_* or a number', state);
   const number = KVM_MP_STATE[`KVM_MP_STATE_${state}`] as number | undefined;
   if (number === undefined) throw invalidValue('state', 'RUNNABLE, STOPPED, SUSPENDED or a number', state);
   return number;

@@ -152,6 +152,9 @@ export interface VcpuEvents {
 
 /** `struct kvm_vcpu_events` for `KVM_SET_VCPU_EVENTS`. */
 export function encodeVcpuEvents(events: VcpuEvents): Uint8Array<ArrayBuffer> {
+  for (const flag of ['serrorPending', 'serrorHasEsr', 'extDabtPending'] as const) {
+    if (typeof events[flag] !== 'boolean') throw invalidType(flag, 'a boolean', events[flag]);
+  }
   checkU64('serrorEsr', events.serrorEsr);
   const view = allocate('kvm_vcpu_events');
   view.setUint8(0, Number(events.serrorPending));

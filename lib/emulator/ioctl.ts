@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { ERRNO } from '../abi/errno.ts';
-import { type IoctlName, KVM_IOCTL } from '../abi/ioctls.ts';
+import { type IoctlName, ioctlSize, KVM_IOCTL } from '../abi/ioctls.ts';
 import type { Result } from '../backend.ts';
 
 /** What serves a request that takes a struct. */
@@ -15,7 +15,10 @@ type IntegerHandler = (argument: bigint) => Result;
 /** Requests of a descriptor, by kernel name. */
 export type FlatHandlers = { readonly [Name in IoctlName]?: StructHandler };
 
-/** Calls the handler of a request; EINVAL for one that arm64's KVM does not know on this descriptor. */
+/**
+ * Calls the handler of a request; EINVAL for one that arm64's KVM does not know on this descriptor. Of a longer struct
+ * it sees the bytes that the request has, as the kernel would.
+ */
 export function flatIoctl(
   request: number,
   argument: bigint | Uint8Array,
@@ -28,5 +31,5 @@ export function flatIoctl(
       | undefined;
   return typeof argument === 'bigint'
     ? (find(integers)?.(argument) ?? -ERRNO.EINVAL)
-    : (find(structs)?.(argument) ?? -ERRNO.EINVAL);
+    : (find(structs)?.(argument.subarray(0, ioctlSize(request))) ?? -ERRNO.EINVAL);
 }

@@ -68,10 +68,13 @@ export interface ProfileBehaviours {
   readonly clidrNeedsLevel: boolean;
 }
 
+const FORMAT = 'kvm-arm64-host';
+const VERSION = 1;
+
 /** A recorded host. */
 export interface HostProfile {
-  readonly format: 'kvm-arm64-host';
-  readonly version: 1;
+  readonly format: typeof FORMAT;
+  readonly version: typeof VERSION;
   /** `linux-6.12-neoverse-n1`. */
   readonly name: string;
   readonly provenance: {
@@ -138,4 +141,19 @@ export function loadHost(name: string): HostProfile {
     );
   }
   return JSON.parse(readFileSync(new URL(`./hosts/${name}.json`, import.meta.url), 'utf8')) as HostProfile;
+}
+
+/**
+ * Accepts a profile that was recorded by this library.
+ *
+ * @throws KvmError `ERR_BAD_PROFILE` for anything else
+ */
+export function checkProfile(profile: HostProfile): HostProfile {
+  if (typeof profile !== 'object' || profile === null || profile.format !== FORMAT) {
+    throw new KvmError('ERR_BAD_PROFILE', `host must be a name or a profile, whose format is '${FORMAT}'`);
+  }
+  if (profile.version !== VERSION) {
+    throw new KvmError('ERR_BAD_PROFILE', `The profile's version is not ${VERSION}: it is another library's`);
+  }
+  return profile;
 }

@@ -7,7 +7,7 @@ import { ERRNO } from '../abi/errno.ts';
 import type { KvmHandle, Result } from '../backend.ts';
 import { flatIoctl } from './ioctl.ts';
 import { type HostModel, modelOf } from './model.ts';
-import { DEFAULT_HOST, type HostProfile, loadHost } from './profile.ts';
+import { checkProfile, DEFAULT_HOST, type HostProfile, loadHost } from './profile.ts';
 import { EmulatedVm } from './vm.ts';
 
 /** Profiles that came with the package, by name: each is read once. */
@@ -17,10 +17,10 @@ const loaded = new Map<string, HostProfile>();
  * Opens an emulated host.
  *
  * @param host - a profile, or the name of one that the package has
- * @throws KvmError `ERR_BAD_PROFILE` for an unknown name
+ * @throws KvmError `ERR_BAD_PROFILE` for an unknown name, or what is no profile
  */
 export function openEmulated(host: string | HostProfile = DEFAULT_HOST): KvmHandle {
-  if (typeof host !== 'string') return new EmulatedKvm(modelOf(host));
+  if (typeof host !== 'string') return new EmulatedKvm(modelOf(checkProfile(host)));
   let profile = loaded.get(host);
   if (profile === undefined) {
     profile = loadHost(host);

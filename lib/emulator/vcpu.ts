@@ -4,9 +4,10 @@
  *
  * @packageDocumentation
  */
+import { outOfRange } from '../abi/argument.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_MP_STATE } from '../abi/mp-state.ts';
-import { wordOffsets } from '../abi/register-id.ts';
+import { registerBits, wordOffsets } from '../abi/register-id.ts';
 import { decodeVcpuInit } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result, VcpuHandle } from '../backend.ts';
@@ -78,7 +79,7 @@ export class EmulatedVcpu implements VcpuHandle {
   }
 
   getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result {
-    return eachRegister(ids, status, (id, start, count) => {
+    return eachRegister(ids, words, status, (id, start, count) => {
       const value = this.getOneReg(id);
       words.fill(0n, start, start + count);
       if (typeof value === 'number') return value;
@@ -88,10 +89,10 @@ export class EmulatedVcpu implements VcpuHandle {
   }
 
   setRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result {
-    return eachRegister(ids, status, (id, start, count) => {
+    return eachRegister(ids, words, status, (id, start, count) => {
       let value = 0n;
       for (let i = count - 1; i >= 0; i--) value = (value << 64n) | words[start + i]!;
-      return this.setOneReg(id, value);
+      return this.setOneReg(id, count > 1 ? value : BigInt.asUintN(registerBits(id), value));
     });
   }
 
@@ -171,13 +172,17 @@ function reset(vcpu: VcpuState, configuration: Configuration): void {
   if (!isFirst) for (const cell of configuration.surviving) vcpu.cells[cell] = before[cell]!;
 }
 
-/** Walks a batch: each register's words follow those of the one before. */
+/** Walks a batch: each register's words follow those of the one before. Too few words are refused as by the addon. */
 function eachRegister(
   ids: BigUint64Array,
+  words: BigUint64Array,
   status: Int32Array,
   visit: (id: bigint, start: number, count: number) => Result,
 ): Result {
   const starts = wordOffsets(ids);
+  if (words.length < starts[ids.length]!) {
+    throw outOfRange('words', 'long enough for the widths of all ids', words.length);
+  }
   let failed = 0;
   for (let i = 0; i < ids.length; i++) {
     status[i] = visit(ids[i]!, starts[i]!, starts[i + 1]! - starts[i]!);

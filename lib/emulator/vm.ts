@@ -55,6 +55,7 @@ export class EmulatedVm implements VmHandle {
   createVcpu(id: number): EmulatedVcpu | Result {
     const vm = this.#state;
     if (vm === undefined) return -ERRNO.EBADF;
+    if (vm.vcpuIds.size >= this.checkExtension(KVM_CAP.KVM_CAP_MAX_VCPUS)) return -ERRNO.EINVAL;
     if (id >= this.checkExtension(KVM_CAP.KVM_CAP_MAX_VCPU_ID)) return -ERRNO.EINVAL;
     if (vm.vcpuIds.has(id)) return -ERRNO.EEXIST;
     vm.vcpuIds.add(id);

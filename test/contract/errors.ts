@@ -1,0 +1,108 @@
+/** The shape of errors, which must not tell the backends apart. */
+import assert from 'node:assert/strict';
+import { KvmError } from '#lib/errors.js';
+import { PSCI_VERSION } from './registers.ts';
+import { refused, type Suite, withKvm, withNewVcpu, withVcpu, withVm } from './suite.ts';
+
+/** All that a KvmError tells beside its stack. */
+function tell(error: KvmError): unknown {
+  const { name, message, code, errno, syscall, request, register, hint, path, cause } = error;
+  return { name, message, code, errno, syscall, request, register, hint, path, cause };
+}
+
+const NONE = { register: undefined, hint: undefined, path: undefined, cause: undefined };
+
+export const errors: Suite = ({ describe, it }, open) => {
+  describe('a KvmError', () => {
+    it('of a request tells errno, request and what it most likely means', () => {
+      withVm(open, vm => {
+        vm.createVcpu(3);
+        assert.deepEqual(tell(refused('EEXIST', 'KVM_CREATE_VCPU', () => vm.createVcpu(3))), {
+          ...NONE,
+          name: 'KvmError',
+          message: 'EEXIST: file already exists, ioctl KVM_CREATE_VCPU. The VM has a vCPU 3 already',
+          code: 'EEXIST',
+          errno: -17,
+          syscall: 'ioctl',
+          request: 'KVM_CREATE_VCPU',
+          hint: 'The VM has a vCPU 3 already',
+        });
+      });
+    });
+
+    it('of a register tells which', () => {
+      withVcpu(open, ['PSCI_0_2'], vcpu => {
+        const error = refused('EINVAL', 'KVM_SET_ONE_REG', () => vcpu.setPsciVersion('1.7'), PSCI_VERSION);
+        assert.deepEqual(tell(error), {
+          ...NONE,
+          name: 'KvmError',
+          message:
+            'EINVAL: invalid argument, ioctl KVM_SET_ONE_REG (KVM_REG_ARM_PSCI_VERSION). ' +
+            'This host accepts 0.2, 1.0, 1.1',
+          code: 'EINVAL',
+          errno: -22,
+          syscall: 'ioctl',
+          request: 'KVM_SET_ONE_REG',
+          register: { id: PSCI_VERSION, name: 'KVM_REG_ARM_PSCI_VERSION' },
+          hint: 'This host accepts 0.2, 1.0, 1.1',
+        });
+      });
+    });
+
+    it('without a hint says what the system says', () => {
+      withKvm(open, kvm => {
+        const error = refused('EINVAL', 'KVM_CHECK_EXTENSION', () => kvm.checkExtension('MSI_DEVID'));
+        assert.deepEqual(tell(error), {
+          ...NONE,
+          name: 'KvmError',
+          message: 'EINVAL: invalid argument, ioctl KVM_CHECK_EXTENSION',
+          code: 'EINVAL',
+          errno: -22,
+          syscall: 'ioctl',
+          request: 'KVM_CHECK_EXTENSION',
+        });
+      });
+    });
+
+    it('of a closed object has no errno', () => {
+      const kvm = open();
+      kvm.close();
+      assert.throws(
+        () => kvm.apiVersion(),
+        (error: unknown) => {
+          assert.deepEqual(tell(error as KvmError), {
+            ...NONE,
+            name: 'KvmError',
+            message: 'ERR_CLOSED: this Kvm has been closed',
+            code: 'ERR_CLOSED',
+            errno: undefined,
+            syscall: undefined,
+            request: undefined,
+          });
+          return true;
+        },
+      );
+    });
+
+    it('is an Error with a stack that names the caller, and prints as one', () => {
+      withNewVcpu(open, vcpu => {
+        const error = refused('ENOEXEC', 'KVM_GET_REG_LIST', function theCaller() {
+          return vcpu.getRegList();
+        });
+        assert.ok(error instanceof Error && error instanceof KvmError);
+        assert.match(error.stack ?? '', /theCaller/);
+        assert.match(String(error), /^KvmError: ENOEXEC: exec format error, ioctl KVM_GET_REG_LIST\. /);
+      });
+    });
+
+    it('leaves the object usable', () => {
+      withVcpu(open, ['PSCI_0_2'], vcpu => {
+        for (let i = 0; i < 3; i++) {
+          refused('EINVAL', 'KVM_SET_ONE_REG', () => vcpu.setPsciVersion('1.7'), PSCI_VERSION);
+          vcpu.setPsciVersion('1.0');
+          assert.equal(vcpu.psciVersion, '1.0');
+        }
+      });
+    });
+  });
+};
