@@ -6,35 +6,9 @@
  */
 import { physicalCounters } from './pmu-registers.ts';
 import type { HostProfile, ProfileConfiguration } from './profile.ts';
-import type { RegisterAccess } from './register-access.ts';
 import { specialRegister } from './special-registers.ts';
+import type { Configuration, HostModel, RegisterAccess } from './state.ts';
 import { plainRegister } from './write-rules.ts';
-
-/** What a vCPU with certain features is made of. */
-export interface Configuration {
-  readonly features: number;
-  /** KVM_GET_REG_LIST. */
-  readonly list: BigUint64Array;
-  readonly registers: ReadonlyMap<bigint, RegisterAccess>;
-  /** Ids of registers that answer under any coprocessor, too. */
-  readonly anyCoprocessor: ReadonlySet<bigint>;
-  /** Reset values by cell; cells of the VM's own registers lie in {@link vmResets}. */
-  readonly resets: readonly bigint[];
-  readonly vmResets: readonly bigint[];
-  /** Registers whose reset value depends on the vCPU. */
-  readonly computed: readonly RegisterAccess[];
-  /** PMCR_EL0.N of the physical counters; 0 without a PMU. */
-  readonly pmcrN: bigint;
-  /** Cells of the vCPU that a further init leaves alone. */
-  readonly surviving: readonly number[];
-}
-
-/** A host that answers. */
-export interface HostModel {
-  readonly profile: HostProfile;
-  /** The configuration for a set of feature bits (without POWER_OFF), if the host accepts it. */
-  configuration(features: bigint): Configuration | undefined;
-}
 
 const models = new WeakMap<HostProfile, HostModel>();
 

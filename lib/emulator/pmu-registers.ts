@@ -4,8 +4,8 @@
  * @packageDocumentation
  */
 import { sysRegId } from '../abi/register-id.ts';
-import type { RegisterAccess, SpecialRegister } from './register-access.ts';
-import type { VcpuState } from './state.ts';
+import type { SpecialRegister } from './register-access.ts';
+import type { RegisterAccess, VcpuState } from './state.ts';
 
 /** PMCR_EL0.N, 15:11: how many event counters there are. VM-wide. */
 const N_SHIFT = 11n;

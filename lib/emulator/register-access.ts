@@ -1,26 +1,10 @@
 /**
- * How a register is read and written.
+ * How the access of a register is made.
  *
  * @packageDocumentation
  */
-import type { Result } from '../backend.ts';
 import type { HostProfile } from './profile.ts';
-import type { VcpuState } from './state.ts';
-
-/** Where a register's value lies. */
-export interface Storage {
-  readonly cell: number;
-  readonly scope: 'vcpu' | 'vm';
-}
-
-/** Both directions of KVM_{GET,SET}_ONE_REG for a register that a vCPU has. */
-export interface RegisterAccess extends Storage {
-  get(vcpu: VcpuState): bigint;
-  /** @param value - of the register's width */
-  set(vcpu: VcpuState, value: bigint): Result;
-  /** The value after init, where it depends on the vCPU. */
-  reset?(vcpu: VcpuState): bigint;
-}
+import type { RegisterAccess, Storage, VcpuState } from './state.ts';
 
 /** What a register with rules of its own is made from. */
 export interface SpecialContext extends Storage {

@@ -7,7 +7,8 @@ import { coreRegisters } from './core-registers.ts';
 import { firmwareRegisters } from './firmware-registers.ts';
 import { identityRegisters } from './identity-registers.ts';
 import { pmuRegisters } from './pmu-registers.ts';
-import type { RegisterAccess, SpecialContext, SpecialRegister } from './register-access.ts';
+import type { SpecialContext, SpecialRegister } from './register-access.ts';
+import type { RegisterAccess } from './state.ts';
 import { timerRegisters } from './timer-registers.ts';
 
 const SPECIAL: ReadonlyMap<bigint, SpecialRegister> = new Map([

@@ -1,10 +1,52 @@
 /**
- * What an emulated VM and vCPU remember. The kernel's names where it has them (`struct kvm_arch`,
- * `struct kvm_vcpu_arch`).
+ * What an emulated host is, and what its VMs and vCPUs remember. The kernel's names where it has them
+ * (`struct kvm_arch`, `struct kvm_vcpu_arch`).
  *
  * @packageDocumentation
  */
-import type { Configuration, HostModel } from './model.ts';
+import type { Result } from '../backend.ts';
+import type { HostProfile } from './profile.ts';
+
+/** Where a register's value lies. */
+export interface Storage {
+  readonly cell: number;
+  readonly scope: 'vcpu' | 'vm';
+}
+
+/** Both directions of KVM_{GET,SET}_ONE_REG for a register that a vCPU has. */
+export interface RegisterAccess extends Storage {
+  get(vcpu: VcpuState): bigint;
+  /** @param value - of the register's width */
+  set(vcpu: VcpuState, value: bigint): Result;
+  /** The value after init, where it depends on the vCPU. */
+  reset?(vcpu: VcpuState): bigint;
+}
+
+/** What a vCPU with certain features is made of. */
+export interface Configuration {
+  readonly features: number;
+  /** KVM_GET_REG_LIST. */
+  readonly list: BigUint64Array;
+  readonly registers: ReadonlyMap<bigint, RegisterAccess>;
+  /** Ids of registers that answer under any coprocessor, too. */
+  readonly anyCoprocessor: ReadonlySet<bigint>;
+  /** Reset values by cell; cells of the VM's own registers lie in {@link vmResets}. */
+  readonly resets: readonly bigint[];
+  readonly vmResets: readonly bigint[];
+  /** Registers whose reset value depends on the vCPU. */
+  readonly computed: readonly RegisterAccess[];
+  /** PMCR_EL0.N of the physical counters; 0 without a PMU. */
+  readonly pmcrN: bigint;
+  /** Cells of the vCPU that a further init leaves alone. */
+  readonly surviving: readonly number[];
+}
+
+/** A host that answers. */
+export interface HostModel {
+  readonly profile: HostProfile;
+  /** The configuration for a set of feature bits (without POWER_OFF), if the host accepts it. */
+  configuration(features: bigint): Configuration | undefined;
+}
 
 /** The state of a VM. */
 export interface VmState {

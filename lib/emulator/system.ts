@@ -6,8 +6,9 @@
 import { ERRNO } from '../abi/errno.ts';
 import type { KvmHandle, Result } from '../backend.ts';
 import { flatIoctl } from './ioctl.ts';
-import { type HostModel, modelOf } from './model.ts';
+import { modelOf } from './model.ts';
 import { checkProfile, DEFAULT_HOST, type HostProfile, loadHost } from './profile.ts';
+import type { HostModel } from './state.ts';
 import { EmulatedVm } from './vm.ts';
 
 /** Profiles that came with the package, by name: each is read once. */

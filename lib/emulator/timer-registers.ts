@@ -6,8 +6,8 @@
  */
 import { sysRegId } from '../abi/register-id.ts';
 import type { HostProfile } from './profile.ts';
-import type { RegisterAccess, SpecialRegister } from './register-access.ts';
-import type { VcpuState } from './state.ts';
+import type { SpecialRegister } from './register-access.ts';
+import type { RegisterAccess, VcpuState } from './state.ts';
 import { plainRegister } from './write-rules.ts';
 
 const NANOSECONDS = 1_000_000_000n;

@@ -14,9 +14,7 @@ import type { Result, VcpuHandle } from '../backend.ts';
 import { getEvents, setEvents } from './events.ts';
 import { flatIoctl } from './ioctl.ts';
 import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
-import type { Configuration } from './model.ts';
-import type { RegisterAccess } from './register-access.ts';
-import type { VcpuState } from './state.ts';
+import type { Configuration, RegisterAccess, VcpuState } from './state.ts';
 import { getVcpuAttr, hasVcpuAttr, setVcpuAttr } from './vcpu-attributes.ts';
 
 const POWER_OFF = 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_POWER_OFF);

@@ -11,9 +11,9 @@ import { encodeVcpuInit } from '../abi/structs.ts';
 import type { Result, VmHandle } from '../backend.ts';
 import { enableCap } from './enable-cap.ts';
 import { flatIoctl } from './ioctl.ts';
-import type { HostModel } from './model.ts';
+
 import { hasSmcccAttr, setSmcccAttr } from './smccc-filter.ts';
-import type { VmState } from './state.ts';
+import type { HostModel, VmState } from './state.ts';
 import { hostCounter } from './timer-registers.ts';
 import { EmulatedVcpu } from './vcpu.ts';
 

@@ -5,7 +5,8 @@
  */
 import { ERRNO } from '../abi/errno.ts';
 import type { WriteRule } from './profile.ts';
-import { cellsOf, type RegisterAccess, type Storage } from './register-access.ts';
+import { cellsOf } from './register-access.ts';
+import type { RegisterAccess, Storage } from './state.ts';
 
 /** What a register of this rule holds after `value` is written over `present`; undefined where that is refused. */
 type Write = (value: bigint, present: bigint) => bigint | undefined;
