@@ -9,7 +9,8 @@
           'sources': [
             'native/arguments.cc',
             'native/bounce.cc',
-            'native/fd.cc',
+            'native/descriptor.cc',
+            'native/ioctl.cc',
             'native/module.cc',
             'native/registers.cc',
           ],

@@ -5,5 +5,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // A crash of the addon ends one process and names its file, instead of the whole run.
     pool: 'forks',
+    // The tests run what is published: the compiled library, loaded by Node itself.
+    server: { deps: { external: [/\/dist\/lib\//] } },
   },
 });

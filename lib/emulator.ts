@@ -26,6 +26,6 @@ export class Kvm extends KvmBase {
    */
   static open(options: OpenOptions = {}): Kvm {
     checkObject('options', options);
-    return new Kvm(openEmulated(options.host));
+    return new Kvm(openEmulated(options.host), 'Asked for: kvm-arm64/emulator.');
   }
 }

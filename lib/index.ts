@@ -4,16 +4,27 @@
  * @packageDocumentation
  */
 import { checkObject, invalidValue } from './abi/argument.ts';
-import type { KvmHandle } from './backend.ts';
 import type { HostProfile } from './emulator/profile.ts';
-import { openEmulated } from './emulator/system.ts';
 import { Kvm as KvmBase } from './kvm.ts';
-import { openDevice } from './native/open.ts';
-import { probe } from './native/probe.ts';
+import { loadEmulator, loadNative, loadProbe } from './load-backend.ts';
+import type { Probe, ProbeOptions } from './native/probe.ts';
 
 export * from './api.ts';
 export { DEFAULT_HOST, HOSTS, type HostProfile } from './emulator/profile.ts';
-export { type Probe, type ProbeOptions, probe } from './native/probe.ts';
+export type { Probe, ProbeOptions } from './native/probe.ts';
+
+/**
+ * Looks whether native KVM can be used here: the facts, the verdict, and the cure. Never throws; changes nothing.
+ *
+ * @example
+ * ```ts
+ * const { usable, reason, cure } = probe();
+ * if (!usable) console.log(reason, cure);
+ * ```
+ */
+export function probe(options?: ProbeOptions): Probe {
+  return loadProbe().probe(options);
+}
 
 /** Options of {@link Kvm.open}. */
 export interface OpenOptions {
@@ -29,6 +40,7 @@ export interface OpenOptions {
 }
 
 const BACKENDS = ['auto', 'native', 'emulated'] as const;
+type BackendChoice = (typeof BACKENDS)[number];
 
 /** KVM on whichever backend fits; see {@link Kvm.open}. */
 export class Kvm extends KvmBase {
@@ -37,7 +49,8 @@ export class Kvm extends KvmBase {
    *
    * `'auto'` takes the emulator only where there is no ARM KVM that could be used: not Linux, not arm64, no device, an
    * x86 KVM. On an ARM host whose `/dev/kvm` cannot be used (no permission, no addon) it throws, with the cure in the
-   * message, rather than run against something else than the program meant. {@link Kvm.backend} tells which it was.
+   * message, rather than run against something else than the program meant. {@link Kvm.backend} tells which it was,
+   * {@link Kvm.reason} why.
    *
    * @throws KvmError `ERR_BACKEND_UNAVAILABLE` with `hint`; `ERR_BAD_PROFILE` for an unknown host
    * @example
@@ -49,29 +62,34 @@ export class Kvm extends KvmBase {
    */
   static open(options: OpenOptions = {}): Kvm {
     checkObject('options', options);
-    return new Kvm(openHandle(options));
+    const { host, path } = options;
+    const { backend, reason } = chooseBackend(options);
+    if (backend === 'emulated') return new Kvm(loadEmulator().openEmulated(host), reason);
+    const found = probe({ path });
+    if (backend === 'auto' && found.noArmHost) return new Kvm(loadEmulator().openEmulated(), found.reason);
+
+    return new Kvm(loadNative().openDevice(found), found.reason);
   }
 }
 
-function openHandle({ host, path, backend = 'auto' }: OpenOptions): KvmHandle {
-  const chosen = chooseBackend(backend, host);
-  if (chosen === 'emulated') return openEmulated(host);
-  const found = probe({ path });
-  return chosen === 'auto' && found.noArmHost ? openEmulated() : openDevice(found);
-}
-
-function chooseBackend(backend: string, host: unknown): (typeof BACKENDS)[number] {
+/** What was asked for, and by whom. */
+function chooseBackend({ backend = 'auto', host }: OpenOptions): { backend: BackendChoice; reason: string } {
   const asked = oneOf('backend', backend);
   if (host !== undefined) {
-    if (asked === 'native')
+    if (asked === 'native') {
       throw invalidValue('host', "absent with backend: 'native', which has no choice of host", host);
-    return 'emulated';
+    }
+    return { backend: 'emulated', reason: 'Asked for: this host.' };
   }
   const override = process.env['KVM_ARM64_BACKEND'];
-  return asked === 'auto' && override ? oneOf('KVM_ARM64_BACKEND', override) : asked;
+  if (asked !== 'auto' || !override) return { backend: asked, reason: `Asked for: backend '${asked}'.` };
+  return {
+    backend: oneOf('KVM_ARM64_BACKEND', override),
+    reason: `Asked for: KVM_ARM64_BACKEND=${override}.`,
+  };
 }
 
-function oneOf(name: string, value: string): (typeof BACKENDS)[number] {
+function oneOf(name: string, value: string): BackendChoice {
   const found = BACKENDS.find(known => known === value);
   if (found === undefined) throw invalidValue(name, BACKENDS.join(', '), value);
   return found;

@@ -33,12 +33,15 @@ export class Kvm extends Resource<KvmHandle> {
   readonly backend: BackendName;
   /** What answers, for people: the device's path, or the emulated host's name. */
   readonly host: string;
+  /** Why this backend answers, in a sentence: what the machine lacks, or who asked for it. */
+  readonly reason: string;
 
   /** @internal Use `Kvm.open()`. */
-  constructor(handle: KvmHandle) {
+  constructor(handle: KvmHandle, reason: string) {
     super('Kvm', 'system', handle);
     this.backend = handle.backend;
     this.host = handle.host;
+    this.reason = reason;
   }
 
   /** `KVM_GET_API_VERSION`: 12 on every kernel since 2.6.22. */
@@ -54,7 +57,7 @@ export class Kvm extends Resource<KvmHandle> {
    * @example
    * ```ts
    * kvm.checkExtension('ARM_PSCI_0_2'); // 1
-   * kvm.checkExtension('ARM_VM_IPA_SIZE'); // 48 on a Neoverse N1
+   * kvm.checkExtension('ARM_VM_IPA_SIZE'); // 48 on a Neoverse N1 under QEMU
    * ```
    */
   checkExtension(cap: Capability | number): number {

@@ -26,6 +26,7 @@ export class Kvm extends KvmBase {
    */
   static open(options: OpenOptions = {}): Kvm {
     checkObject('options', options);
-    return new Kvm(openDevice(probe({ path: options.path })));
+    const found = probe({ path: options.path });
+    return new Kvm(openDevice(found), found.reason);
   }
 }

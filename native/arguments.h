@@ -1,5 +1,5 @@
-// What a call was given. Each function takes one argument; on false a TypeError or RangeError is pending,
-// with Node's codes, and the caller returns at once.
+// What a call was given, and what it answers. Each Take function takes one argument; on false a TypeError or
+// RangeError is pending, with Node's codes, and the caller returns at once.
 #ifndef KVM_ARM64_ARGUMENTS_H
 #define KVM_ARM64_ARGUMENTS_H
 
@@ -20,5 +20,12 @@ bool TakeU64(const Napi::CallbackInfo& info, size_t index, const char* name, uin
 bool TakeArray(const Napi::CallbackInfo& info, size_t index, const char* name, Span<uint8_t>* bytes);
 bool TakeArray(const Napi::CallbackInfo& info, size_t index, const char* name, Span<int32_t>* numbers);
 bool TakeArray(const Napi::CallbackInfo& info, size_t index, const char* name, Span<uint64_t>* words);
+
+// The kernel's result, or -errno. Napi::Number::New() would make a double, which costs more.
+inline Napi::Value Answer(napi_env env, int result) {
+  napi_value value = nullptr;
+  napi_create_int32(env, result, &value);
+  return {env, value};
+}
 
 #endif

@@ -1,28 +1,62 @@
 // What one environment (the main thread, or a worker) has of this addon.
+//
+// The functions are flat, `ioctl(fd, request, argument)`, and a descriptor is an opaque external: to unwrap the
+// `this` of a method costs Node more than all the rest of a call.
 #ifndef KVM_ARM64_MODULE_H
 #define KVM_ARM64_MODULE_H
 
 #include <napi.h>
+#include <sys/ioctl.h>
+
+#include <cerrno>
+#include <set>
 
 #include "bounce.h"
 
 class Module : public Napi::Addon<Module> {
  public:
   Module(Napi::Env env, Napi::Object exports);
-
-  // A new Fd that owns this descriptor.
-  Napi::Value Adopt(int fd);
-  // For the constructor of Fd: the descriptor that Adopt() holds out, or -1 for anybody else's `new`.
-  int TakeOffered();
-
-  Bounce& argument() { return argument_; }
-  Bounce& pointee() { return pointee_; }
+  ~Module();
 
  private:
-  Napi::Value Open(const Napi::CallbackInfo& info);
+  struct Descriptor {
+    int fd;
+    Module* owner;
+    void Close();
+  };
 
-  Napi::FunctionReference fd_class_;
-  int offered_ = -1;
+  // Every function answers as the system call does: zero or more, or the negative errno. It throws only for
+  // arguments of the wrong type or range. After close() the kernel itself answers -EBADF.
+
+  // descriptor.cc
+  Napi::Value Open(const Napi::CallbackInfo& info);
+  void Close(const Napi::CallbackInfo& info);
+  Napi::Value Adopt(Napi::Env env, int fd);
+  bool TakeDescriptor(const Napi::CallbackInfo& info, Descriptor** descriptor) const;
+  bool TakeFd(const Napi::CallbackInfo& info, int* fd) const;
+  static void Finalize(napi_env env, void* data, void* hint);
+
+  // ioctl.cc
+  Napi::Value Ioctl(const Napi::CallbackInfo& info);
+  Napi::Value Create(const Napi::CallbackInfo& info);
+
+  // registers.cc
+  Napi::Value GetOneReg(const Napi::CallbackInfo& info);
+  Napi::Value SetOneReg(const Napi::CallbackInfo& info);
+  Napi::Value GetRegList(const Napi::CallbackInfo& info);
+  Napi::Value GetRegs(const Napi::CallbackInfo& info);
+  Napi::Value SetRegs(const Napi::CallbackInfo& info);
+  int OneReg(int fd, unsigned long request, uint64_t id) const;
+
+  template <typename Argument>
+  static int Call(int fd, unsigned long request, Argument argument) {
+    const int result = ioctl(fd, request, argument);
+    return result < 0 ? -errno : result;
+  }
+
+  // To tell our externals from those of other addons, and of other copies of this one. A std::unordered_set would
+  // need GLIBCXX_3.4.29.
+  std::set<const void*> descriptors_;
   Bounce argument_;
   Bounce pointee_;
 };

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "arguments.h"
-#include "fd.h"
 #include "module.h"
 
 namespace {
@@ -23,13 +22,13 @@ constexpr unsigned long kGetRegList = _IOWR(KVMIO, 0xb0, uint64_t);
 // More ids than any kernel lists (SVE at 2048 bits: below 1000), to bound what a strange answer can claim.
 constexpr uint64_t kMostRegisters = 1 << 16;
 
-// (ids, words, status): calls transfer(id, words of that register) for each, and counts the failures.
+// (…, ids, words, status): calls transfer(id, words of that register) for each, and counts the failures.
 template <typename Transfer>
 Napi::Value Batch(const Napi::CallbackInfo& info, Transfer transfer) {
   Span<uint64_t> ids, words;
   Span<int32_t> status;
-  if (!TakeArray(info, 0, "ids", &ids) || !TakeArray(info, 1, "words", &words) ||
-      !TakeArray(info, 2, "status", &status)) {
+  if (!TakeArray(info, 1, "ids", &ids) || !TakeArray(info, 2, "words", &words) ||
+      !TakeArray(info, 3, "status", &status)) {
     return {};
   }
   size_t needed = 0;
@@ -43,40 +42,41 @@ Napi::Value Batch(const Napi::CallbackInfo& info, Transfer transfer) {
     return {};
   }
 
-  uint32_t failures = 0;
+  int failures = 0;
   size_t at = 0;
   for (size_t i = 0; i < ids.size; i++) {
     // Read once, and measured again: another thread may have changed the ids since the check above.
     const uint64_t id = __atomic_load_n(ids.data + i, __ATOMIC_RELAXED);
     const size_t count = WordsOf(id);
-    if (count > words.size - at) return Napi::Number::New(info.Env(), -EINVAL);
+    if (count > words.size - at) return Answer(info.Env(), -EINVAL);
     const int result = transfer(id, words.data + at, count);
     at += count;
     status.data[i] = result < 0 ? result : 0;
     failures += result < 0;
   }
-  return Napi::Number::New(info.Env(), failures);
+  return Answer(info.Env(), failures);
 }
 
 }  // namespace
 
 // The value is read from, or written to, the argument buffer.
-int Fd::OneReg(unsigned long request, uint64_t id) const {
+int Module::OneReg(int fd, unsigned long request, uint64_t id) const {
   kvm_one_reg reg = {};
   reg.id = id;
-  reg.addr = reinterpret_cast<uintptr_t>(module_->argument().bytes());
-  return Call(request, &reg);
+  reg.addr = reinterpret_cast<uintptr_t>(argument_.bytes());
+  return Call(fd, request, &reg);
 }
 
-// getOneReg(id)
-Napi::Value Fd::GetOneReg(const Napi::CallbackInfo& info) {
+// getOneReg(fd, id)
+Napi::Value Module::GetOneReg(const Napi::CallbackInfo& info) {
+  int fd;
   uint64_t id;
-  if (!TakeU64(info, 0, "id", &id)) return {};
-  uint64_t* const words = module_->argument().words();
+  if (!TakeFd(info, &fd) || !TakeU64(info, 1, "id", &id)) return {};
+  uint64_t* const words = argument_.words();
   const size_t count = WordsOf(id);
   memset(words, 0, count * sizeof *words);
-  const int result = OneReg(KVM_GET_ONE_REG, id);
-  if (result < 0) return Napi::Number::New(info.Env(), result);
+  const int result = OneReg(fd, KVM_GET_ONE_REG, id);
+  if (result < 0) return Answer(info.Env(), result);
   napi_value value = nullptr;
   if (count == 1) {
     napi_create_bigint_uint64(info.Env(), *words, &value);
@@ -86,14 +86,15 @@ Napi::Value Fd::GetOneReg(const Napi::CallbackInfo& info) {
   return {info.Env(), value};
 }
 
-// setOneReg(id, value)
-Napi::Value Fd::SetOneReg(const Napi::CallbackInfo& info) {
+// setOneReg(fd, id, value)
+Napi::Value Module::SetOneReg(const Napi::CallbackInfo& info) {
+  int fd;
   uint64_t id;
-  if (!TakeU64(info, 0, "id", &id)) return {};
-  uint64_t* const words = module_->argument().words();
+  if (!TakeFd(info, &fd) || !TakeU64(info, 1, "id", &id)) return {};
+  uint64_t* const words = argument_.words();
   const size_t count = WordsOf(id);
   if (count == 1) {
-    if (!TakeU64(info, 1, "value", words)) return {};
+    if (!TakeU64(info, 2, "value", words)) return {};
     const size_t bits = 8 * BytesOf(id);
     if (bits < 64 && *words >> bits != 0) {
       RefuseRange(info.Env(), "value", "within the width of the register");
@@ -101,54 +102,60 @@ Napi::Value Fd::SetOneReg(const Napi::CallbackInfo& info) {
     }
   } else {
     size_t given;
-    if (napi_get_value_bigint_words(info.Env(), info[1], nullptr, &given, nullptr) != napi_ok) {
+    if (napi_get_value_bigint_words(info.Env(), info[2], nullptr, &given, nullptr) != napi_ok) {
       RefuseType(info.Env(), "value", "a bigint");
       return {};
     }
     int negative = 0;
     memset(words, 0, count * sizeof *words);
-    if (given <= count) napi_get_value_bigint_words(info.Env(), info[1], &negative, &given, words);
+    if (given <= count) napi_get_value_bigint_words(info.Env(), info[2], &negative, &given, words);
     if (given > count || negative) {
       RefuseRange(info.Env(), "value", "within the width of the register");
       return {};
     }
   }
-  return Napi::Number::New(info.Env(), OneReg(KVM_SET_ONE_REG, id));
+  return Answer(info.Env(), OneReg(fd, KVM_SET_ONE_REG, id));
 }
 
-// getRegList(). The kernel takes the room and answers E2BIG with the count that it needs; the first call
+// getRegList(fd). The kernel takes the room and answers E2BIG with the count that it needs; the first call
 // offers none. The list may have grown by the second: KVM_ARM_VCPU_FINALIZE on another thread adds SVE.
-Napi::Value Fd::GetRegList(const Napi::CallbackInfo& info) {
+Napi::Value Module::GetRegList(const Napi::CallbackInfo& info) {
+  int fd;
+  if (!TakeFd(info, &fd)) return {};
   std::vector<uint64_t> list(1);  // struct kvm_reg_list: n, then the ids
   int result;
   for (;;) {
     list[0] = list.size() - 1;
-    result = Call(kGetRegList, list.data());
+    result = Call(fd, kGetRegList, list.data());
     if (result != -E2BIG || list[0] < list.size() || list[0] > kMostRegisters) break;
     list.resize(list[0] + 1);
   }
-  if (result < 0) return Napi::Number::New(info.Env(), result);
+  if (result < 0) return Answer(info.Env(), result);
   const size_t count = list[0] < list.size() ? list[0] : list.size() - 1;
   Napi::BigUint64Array ids = Napi::BigUint64Array::New(info.Env(), count);
   if (count > 0 && !ids.IsEmpty()) memcpy(ids.Data(), list.data() + 1, count * sizeof list[0]);
   return ids;
 }
 
-// getRegs(ids, words, status)
-Napi::Value Fd::GetRegs(const Napi::CallbackInfo& info) {
-  return Batch(info, [this](uint64_t id, uint64_t* at, size_t count) {
-    uint64_t* const words = module_->argument().words();
+// getRegs(fd, ids, words, status)
+Napi::Value Module::GetRegs(const Napi::CallbackInfo& info) {
+  int fd;
+  if (!TakeFd(info, &fd)) return {};
+  return Batch(info, [this, fd](uint64_t id, uint64_t* at, size_t count) {
+    uint64_t* const words = argument_.words();
     memset(words, 0, count * sizeof *words);
-    const int result = OneReg(KVM_GET_ONE_REG, id);
+    const int result = OneReg(fd, KVM_GET_ONE_REG, id);
     memcpy(at, words, count * sizeof *words);
     return result;
   });
 }
 
-// setRegs(ids, words, status). The kernel takes a register's width from its word, and no more.
-Napi::Value Fd::SetRegs(const Napi::CallbackInfo& info) {
-  return Batch(info, [this](uint64_t id, const uint64_t* at, size_t count) {
-    memcpy(module_->argument().words(), at, count * sizeof *at);
-    return OneReg(KVM_SET_ONE_REG, id);
+// setRegs(fd, ids, words, status). The kernel takes a register's width from its word, and no more.
+Napi::Value Module::SetRegs(const Napi::CallbackInfo& info) {
+  int fd;
+  if (!TakeFd(info, &fd)) return {};
+  return Batch(info, [this, fd](uint64_t id, const uint64_t* at, size_t count) {
+    memcpy(argument_.words(), at, count * sizeof *at);
+    return OneReg(fd, KVM_SET_ONE_REG, id);
   });
 }

@@ -8,6 +8,9 @@
  * @packageDocumentation
  */
 
+/** The answer to KVM_GET_API_VERSION of every kernel since 2.6.22; what was before it was not stable. */
+export const KVM_API_VERSION = 12;
+
 /** Request numbers by kernel name. */
 export const KVM_IOCTL = {
   KVM_GET_API_VERSION: 0xae00,

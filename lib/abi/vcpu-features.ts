@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import { checkUnsigned, invalidType, invalidValue } from './argument.ts';
+import type { Capability } from './capabilities.ts';
 import { didYouMean } from './nearest.ts';
 import { VCPU_FEATURE_BITS } from './structs.ts';
 
@@ -46,6 +47,20 @@ const shortNames = Object.keys(KVM_ARM_VCPU).map(name => name.slice(PREFIX.lengt
 /** The features by short name, for those who like to complete rather than to spell: `VcpuFeature.PSCI_0_2`. */
 export const VcpuFeature = Object.fromEntries(shortNames.map(name => [name, name])) as {
   readonly [Name in ShortName]: Name;
+};
+
+/** The capability that a host has where its vCPUs can have a feature; every host has the one without. */
+export const VCPU_FEATURE_CAPABILITY: Readonly<Record<ShortName, Capability | undefined>> = {
+  POWER_OFF: undefined,
+  EL1_32BIT: 'ARM_EL1_32BIT',
+  PSCI_0_2: 'ARM_PSCI_0_2',
+  PMU_V3: 'ARM_PMU_V3',
+  SVE: 'ARM_SVE',
+  PTRAUTH_ADDRESS: 'ARM_PTRAUTH_ADDRESS',
+  PTRAUTH_GENERIC: 'ARM_PTRAUTH_GENERIC',
+  HAS_EL2: 'ARM_EL2',
+  HAS_EL2_E2H0: 'ARM_EL2_E2H0',
+  PMU_V3_STRICT: 'ARM_PMU_V3_STRICT',
 };
 
 /**

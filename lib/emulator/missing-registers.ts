@@ -1,28 +1,27 @@
 /**
- * What becomes of an id that names no register of the vCPU (`kvm_arm_{get,set}_reg` and what they call,
+ * Which errno an id gets that names no register of the vCPU (`kvm_arm_{get,set}_reg` and what they call,
  * arch/arm64/kvm/guest.c of Linux 6.12).
  *
  * @packageDocumentation
  */
 import { ERRNO } from '../abi/errno.ts';
-import { KVM_REG_ARM_COPROC, registerBytes, sysRegId } from '../abi/register-id.ts';
+import { registerBytes } from '../abi/register-id.ts';
 import type { Result } from '../backend.ts';
 
 /** Bits 51:32 and the architecture: anything but arm64's is refused before the register is looked for. */
 const FIXED_BITS = 0xff0f_ffff_0000_0000n;
 const ARM64 = 0x6000_0000_0000_0000n;
 
-/** Bits 27:16 (KVM_REG_ARM_COPROC_MASK). */
+/** Bits 27:16 (KVM_REG_ARM_COPROC_MASK), and those of its values that have registers of their own. */
+const COPROC_SHIFT = 16n;
 const COPROC_MASK = 0x0fffn;
-const COPROC_FIELD = COPROC_MASK << 16n;
 const CORE = 0x10n;
+const DEMUX = 0x11n;
+const SYSREG = 0x13n;
+const FW = 0x14n;
 const SVE = 0x15n;
-
-/** Those that have registers, so that no other's answer for them. */
-const COPROCESSORS = new Set(Object.values(KVM_REG_ARM_COPROC).map(BigInt));
-const VFP = BigInt(KVM_REG_ARM_COPROC.KVM_REG_ARM_VFP);
-
-const INVARIANT = [sysRegId(3, 0, 0, 0, 0), sysRegId(3, 0, 0, 0, 6), sysRegId(3, 1, 0, 0, 7)];
+const FW_FEAT_BMAP = 0x16n;
+const DISPATCHED: readonly bigint[] = [CORE, DEMUX, FW, SVE, FW_FEAT_BMAP];
 
 /** `struct kvm_regs` in units of 4 bytes. */
 const CORE_WORDS = 216;
@@ -37,7 +36,7 @@ const SVE_RANGES = [
 /** The errno for an id that the vCPU does not have. */
 export function missingRegister(id: bigint): Result {
   if ((id & FIXED_BITS) !== ARM64) return -ERRNO.EINVAL;
-  switch ((id >> 16n) & COPROC_MASK) {
+  switch ((id >> COPROC_SHIFT) & COPROC_MASK) {
     case CORE:
       return missingCoreRegister(id);
     case SVE:
@@ -47,19 +46,16 @@ export function missingRegister(id: bigint): Result {
   }
 }
 
-/**
- * The invariant register that answers for an id of a coprocessor without registers: the kernel looks for it by bits
- * 15:0 alone before it looks at the coprocessor (VFP is one of 32-bit arm only).
- */
-export function invariantBehind(id: bigint): bigint | undefined {
-  const coprocessor = (id >> 16n) & COPROC_MASK;
-  if (COPROCESSORS.has(coprocessor) && coprocessor !== VFP) return undefined;
-  return INVARIANT.find(register => (register & ~COPROC_FIELD) === (id & ~COPROC_FIELD));
+/** The system register that an id with a coprocessor of no meaning is taken for, if the kernel does not compare it. */
+export function underAnyCoprocessor(id: bigint, registers: ReadonlySet<bigint>): bigint | undefined {
+  if (DISPATCHED.includes((id >> COPROC_SHIFT) & COPROC_MASK)) return undefined;
+  const canonical = (id & ~(COPROC_MASK << COPROC_SHIFT)) | (SYSREG << COPROC_SHIFT);
+  return registers.has(canonical) ? canonical : undefined;
 }
 
 /** Beyond the struct: ENOENT; within, but no member: EINVAL. */
 function missingCoreRegister(id: bigint): Result {
-  const offset = Number(id & 0xffff_ffffn & ~(CORE << 16n));
+  const offset = Number(id & 0xffff_ffffn & ~(CORE << COPROC_SHIFT));
   const words = Math.floor(registerBytes(id) / 4);
   return offset >= CORE_WORDS || offset + words >= CORE_WORDS ? -ERRNO.ENOENT : -ERRNO.EINVAL;
 }

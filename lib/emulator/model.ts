@@ -16,6 +16,8 @@ export interface Configuration {
   /** KVM_GET_REG_LIST. */
   readonly list: BigUint64Array;
   readonly registers: ReadonlyMap<bigint, RegisterAccess>;
+  /** Ids of registers that answer under any coprocessor, too. */
+  readonly anyCoprocessor: ReadonlySet<bigint>;
   /** Reset values by cell; cells of the VM's own registers lie in {@link vmResets}. */
   readonly resets: readonly bigint[];
   readonly vmResets: readonly bigint[];
@@ -95,6 +97,7 @@ function configure(
       ({ id }) => BigInt(`0x${id}`),
     ),
     registers,
+    anyCoprocessor: new Set(profile.anyCoprocessor.map(id => BigInt(`0x${id}`))),
     resets: cells.vcpu,
     vmResets: cells.vm,
     computed: [...registers.values()].filter(({ reset }) => reset !== undefined),

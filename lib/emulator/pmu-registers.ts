@@ -48,14 +48,14 @@ const bits =
   ({ cell, scope }) => ({
     cell,
     scope,
-    // `reset_pmu_reg`: what is recorded, cut down by the N of this moment.
-    reset: vcpu => vcpu.cells[cell]! & counterMask(vcpu),
     get: vcpu => vcpu.cells[cell]! & counterMask(vcpu),
     set(vcpu, value) {
       const chosen = value & counterMask(vcpu);
       vcpu.cells[cell] = effect === 'sets' ? vcpu.cells[cell]! | chosen : vcpu.cells[cell]! & ~chosen;
       return 0;
     },
+    // The unknown value of a reset is cut to the counters that there are at that time (`reset_pmu_reg`).
+    reset: vcpu => vcpu.configuration!.resets[cell]! & counterMask(vcpu),
   });
 
 /** The special registers of the PMU, by id. */

@@ -36,6 +36,8 @@ export interface ProfileRegister {
   readonly scope?: 'vm';
   /** A further init leaves its value alone. */
   readonly survivesInit?: true;
+  /** It moves by itself; the reset value is then 0. */
+  readonly varies?: true;
   /** The kernel answers for it but does not list it. */
   readonly unlisted?: true;
   /** The id of the register whose storage it shares. */
@@ -64,8 +66,6 @@ export interface ProfileBehaviours {
   readonly aarch32User: boolean;
   /** CLIDR_EL1 must name a level of coherence, as the caches of this CPU have no IDC (`set_clidr`, sys_regs.c). */
   readonly clidrNeedsLevel: boolean;
-  /** MIDR_EL1, REVIDR_EL1 and AIDR_EL1 answer under foreign coprocessors, too (`get_invariant_sys_reg`, sys_regs.c). */
-  readonly invariantInAnyCoprocessor: boolean;
 }
 
 const FORMAT = 'kvm-arm64-host';
@@ -111,6 +111,11 @@ export interface HostProfile {
   /** KVM_ARM_GET_REG_WRITABLE_MASKS by index, where not 0. */
   readonly writableMasks: Readonly<Record<string, Hex>>;
   readonly behaviours: ProfileBehaviours;
+  /**
+   * System registers that answer whatever the coprocessor in the id is, where that names no other kind of register: the
+   * kernel's table of invariant registers does not compare it (`get_reg_by_id`, arch/arm64/kvm/sys_regs.c).
+   */
+  readonly anyCoprocessor: readonly Hex[];
   /** The feature sets that KVM_ARM_VCPU_INIT accepts; all others are EINVAL. */
   readonly configurations: readonly ProfileConfiguration[];
   /** The registers, in the order of KVM_GET_REG_LIST; unlisted ones last. */

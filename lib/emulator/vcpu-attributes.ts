@@ -21,9 +21,9 @@ interface Group {
 /** Attributes of KVM_ARM_VCPU_PMU_V3_CTRL (asm/kvm.h). */
 const PMU = { IRQ: 0, INIT: 1, FILTER: 2, SET_PMU: 3 } as const;
 
-/** Features are the VM's: from the first init on they are those of vCPUs that are not initialised, too. */
-function hasPmu({ vm }: VcpuState): boolean {
-  return (((vm.configuration?.features ?? 0) >> KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3) & 1) === 1;
+/** Features are the VM's: a vCPU has them even before its own init. */
+function hasPmu(vcpu: VcpuState): boolean {
+  return (((vcpu.vm.configuration?.features ?? 0) >> KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3) & 1) === 1;
 }
 
 const pmu: Group = {

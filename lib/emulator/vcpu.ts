@@ -14,7 +14,8 @@ import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result, VcpuHandle } from '../backend.ts';
 import { getEvents, setEvents } from './events.ts';
 import { flatIoctl } from './ioctl.ts';
-import { invariantBehind, missingRegister } from './missing-registers.ts';
+import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
+import type { Configuration } from './model.ts';
 import type { RegisterAccess } from './register-access.ts';
 import type { VcpuState } from './state.ts';
 import { getVcpuAttr, hasVcpuAttr, setVcpuAttr } from './vcpu-attributes.ts';
@@ -68,14 +69,14 @@ export class EmulatedVcpu implements VcpuHandle {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
-    return findRegister(vcpu, id)?.get(vcpu) ?? missingRegister(id);
+    return find(vcpu.configuration, id)?.get(vcpu) ?? missingRegister(id);
   }
 
   setOneReg(id: bigint, value: bigint): Result {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
-    return findRegister(vcpu, id)?.set(vcpu, value) ?? missingRegister(id);
+    return find(vcpu.configuration, id)?.set(vcpu, value) ?? missingRegister(id);
   }
 
   getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result {
@@ -149,17 +150,15 @@ export class EmulatedVcpu implements VcpuHandle {
   }
 }
 
-/** The register of an id, on a vCPU that is initialised. */
-function findRegister({ configuration, vm }: VcpuState, id: bigint): RegisterAccess | undefined {
-  const { registers } = configuration!;
-  const found = registers.get(id);
-  if (found !== undefined || !vm.host.profile.behaviours.invariantInAnyCoprocessor) return found;
-  const behind = invariantBehind(id);
-  return behind === undefined ? undefined : registers.get(behind);
+function find({ registers, anyCoprocessor }: Configuration, id: bigint): RegisterAccess | undefined {
+  const access = registers.get(id);
+  if (access !== undefined) return access;
+  const canonical = underAnyCoprocessor(id, anyCoprocessor);
+  return canonical === undefined ? undefined : registers.get(canonical);
 }
 
 /** `kvm_reset_vcpu`: values that survive are kept where the vCPU had been initialised before. */
-function reset(vcpu: VcpuState, configuration: NonNullable<VcpuState['configuration']>): void {
+function reset(vcpu: VcpuState, configuration: Configuration): void {
   const { vm } = vcpu;
   const before = vcpu.cells;
   const isFirst = vcpu.configuration === undefined;

@@ -14,20 +14,23 @@ import { findElfFault, libcOfProgram } from './elf.ts';
 /** The version of the contract below; `kAbi` in native/module.cc is the other side. */
 export const ADDON_ABI = 1;
 
-/** What the addon exports. */
+declare const brand: unique symbol;
+
+/** A descriptor that the addon owns: opaque, and closed at the latest when it is collected. */
+export interface Fd {
+  readonly [brand]: never;
+}
+
+/**
+ * What the addon exports. The functions answer the kernel's result or `-errno`; arguments of the wrong type or
+ * range throw a `TypeError` or `RangeError` with Node's codes.
+ */
 export interface Addon {
   readonly abi: number;
   /** `open(path, O_RDWR | O_CLOEXEC)`. */
   open(path: string): Fd | Result;
-  /** The class of the descriptors. It cannot be constructed. */
-  readonly Fd: { readonly prototype: Fd };
-}
-
-/**
- * A descriptor that the addon owns. The methods answer the kernel's result or `-errno`; arguments of the
- * wrong type or range throw a `TypeError` or `RangeError` with Node's codes.
- */
-export interface Fd {
+  /** May be called again; afterwards every function answers `-EBADF` to this descriptor. */
+  close(fd: Fd): void;
   /**
    * `ioctl(fd, request, argument)`; the direction bits of the request decide whether it takes an integer or
    * a struct.
@@ -35,17 +38,21 @@ export interface Fd {
    * @param argument - the integer, or the struct: updated in place, 64 KiB at most
    * @param pointee - bytes whose address the struct has at `offset`: updated in place, 64 KiB at most
    */
-  ioctl(request: number, argument: bigint | Uint8Array, pointee?: Uint8Array, offset?: number): Result;
+  ioctl(
+    fd: Fd,
+    request: number,
+    argument: bigint | Uint8Array,
+    pointee?: Uint8Array,
+    offset?: number,
+  ): Result;
   /** For `KVM_CREATE_VM` and `KVM_CREATE_VCPU`, which answer a descriptor; EINTR is retried. */
-  create(request: number, argument: bigint): Fd | Result;
-  getOneReg(id: bigint): bigint | Result;
-  setOneReg(id: bigint, value: bigint): Result;
-  getRegList(): BigUint64Array | Result;
+  create(fd: Fd, request: number, argument: bigint): Fd | Result;
+  getOneReg(fd: Fd, id: bigint): bigint | Result;
+  setOneReg(fd: Fd, id: bigint, value: bigint): Result;
+  getRegList(fd: Fd): BigUint64Array | Result;
   /** As `VcpuHandle.getRegs` of the seam. */
-  getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result;
-  setRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result;
-  /** Closes the descriptor, as the garbage collector does, too; afterwards every method answers `-EBADF`. */
-  close(): void;
+  getRegs(fd: Fd, ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result;
+  setRegs(fd: Fd, ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result;
 }
 
 /** One file that the addon was not loaded from. */

@@ -68,14 +68,14 @@ function lookAt(path: string, addon: Addon | undefined): DeviceFacts {
   const fd = addon.open(path);
   if (typeof fd === 'number') return { ...device, fault: { syscall: 'open', code: errnoName(-fd) } };
   try {
-    const apiVersion = fd.ioctl(KVM_IOCTL.KVM_GET_API_VERSION, 0n);
+    const apiVersion = addon.ioctl(fd, KVM_IOCTL.KVM_GET_API_VERSION, 0n);
     if (apiVersion < 0) return { ...device, fault: { syscall: 'ioctl', code: errnoName(-apiVersion) } };
     // 1 from arm64 kernels 5.10 to 7.3, also under pKVM. KVM_CAP_ONE_REG, DEVICE_CTRL, VCPU_EVENTS and MP_STATE
     // are no sign of Arm: x86 has them, too.
-    const isArm = fd.ioctl(KVM_IOCTL.KVM_CHECK_EXTENSION, BigInt(KVM_CAP.KVM_CAP_ARM_PSCI_0_2)) >= 1;
+    const isArm = addon.ioctl(fd, KVM_IOCTL.KVM_CHECK_EXTENSION, BigInt(KVM_CAP.KVM_CAP_ARM_PSCI_0_2)) >= 1;
     return { ...device, apiVersion, isArm };
   } finally {
-    fd.close();
+    addon.close(fd);
   }
 }
 

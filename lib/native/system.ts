@@ -6,7 +6,7 @@
 import { KVM_IOCTL } from '../abi/ioctls.ts';
 import type { KvmHandle, Result, VmHandle } from '../backend.ts';
 import { KvmError } from '../errors.ts';
-import { type Fd, loadAddon } from './addon.ts';
+import { type Addon, type Fd, loadAddon } from './addon.ts';
 import { NativeDescriptor } from './descriptor.ts';
 import { NativeVm } from './vm.ts';
 
@@ -14,26 +14,26 @@ class NativeKvm extends NativeDescriptor implements KvmHandle {
   readonly backend = 'native';
   readonly host: string;
 
-  constructor(fd: Fd, path: string) {
-    super(fd);
+  constructor(addon: Addon, fd: Fd, path: string) {
+    super(addon, fd);
     this.host = path;
   }
 
   getApiVersion(): Result {
-    return this.fd.ioctl(KVM_IOCTL.KVM_GET_API_VERSION, 0n);
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_GET_API_VERSION, 0n);
   }
 
   checkExtension(cap: number): Result {
-    return this.fd.ioctl(KVM_IOCTL.KVM_CHECK_EXTENSION, BigInt(cap));
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_CHECK_EXTENSION, BigInt(cap));
   }
 
   createVm(type: bigint): VmHandle | Result {
-    const fd = this.fd.create(KVM_IOCTL.KVM_CREATE_VM, type);
-    return typeof fd === 'number' ? fd : new NativeVm(fd);
+    const fd = this.addon.create(this.fd, KVM_IOCTL.KVM_CREATE_VM, type);
+    return typeof fd === 'number' ? fd : new NativeVm(this.addon, fd);
   }
 
   getVcpuMmapSize(): Result {
-    return this.fd.ioctl(KVM_IOCTL.KVM_GET_VCPU_MMAP_SIZE, 0n);
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_GET_VCPU_MMAP_SIZE, 0n);
   }
 }
 
@@ -54,5 +54,5 @@ export function openNative(path: string): KvmHandle | Result {
     );
   }
   const fd = addon.open(path);
-  return typeof fd === 'number' ? fd : new NativeKvm(fd, path);
+  return typeof fd === 'number' ? fd : new NativeKvm(addon, fd, path);
 }

@@ -10,49 +10,49 @@ import { NativeAttrDescriptor } from './descriptor.ts';
 /** The seam's vCPU. */
 export class NativeVcpu extends NativeAttrDescriptor implements VcpuHandle {
   armVcpuInit(init: Uint8Array): Result {
-    return this.fd.ioctl(KVM_IOCTL.KVM_ARM_VCPU_INIT, init);
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_ARM_VCPU_INIT, init);
   }
 
   armVcpuFinalize(feature: number): Result {
-    return this.fd.ioctl(KVM_IOCTL.KVM_ARM_VCPU_FINALIZE, u32(feature));
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_ARM_VCPU_FINALIZE, u32(feature));
   }
 
   getRegList(): BigUint64Array | Result {
-    return this.fd.getRegList();
+    return this.addon.getRegList(this.fd);
   }
 
   getOneReg(id: bigint): bigint | Result {
-    return this.fd.getOneReg(id);
+    return this.addon.getOneReg(this.fd, id);
   }
 
   setOneReg(id: bigint, value: bigint): Result {
-    return this.fd.setOneReg(id, value);
+    return this.addon.setOneReg(this.fd, id, value);
   }
 
   getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result {
-    return this.fd.getRegs(ids, words, status);
+    return this.addon.getRegs(this.fd, ids, words, status);
   }
 
   setRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result {
-    return this.fd.setRegs(ids, words, status);
+    return this.addon.setRegs(this.fd, ids, words, status);
   }
 
   getMpState(): Result {
     const state = u32(0);
-    const result = this.fd.ioctl(KVM_IOCTL.KVM_GET_MP_STATE, state);
+    const result = this.addon.ioctl(this.fd, KVM_IOCTL.KVM_GET_MP_STATE, state);
     return result < 0 ? result : new DataView(state.buffer).getUint32(0, true);
   }
 
   setMpState(state: number): Result {
-    return this.fd.ioctl(KVM_IOCTL.KVM_SET_MP_STATE, u32(state));
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_SET_MP_STATE, u32(state));
   }
 
   getVcpuEvents(events: Uint8Array): Result {
-    return this.fd.ioctl(KVM_IOCTL.KVM_GET_VCPU_EVENTS, events);
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_GET_VCPU_EVENTS, events);
   }
 
   setVcpuEvents(events: Uint8Array): Result {
-    return this.fd.ioctl(KVM_IOCTL.KVM_SET_VCPU_EVENTS, events);
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_SET_VCPU_EVENTS, events);
   }
 }
 

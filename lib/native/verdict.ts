@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+import { KVM_API_VERSION } from '../abi/ioctls.ts';
 import type { Facts } from './facts.ts';
 
 /** The cases that can be told apart. */
@@ -43,7 +44,6 @@ interface Rule {
 }
 
 const X86: readonly string[] = ['x64', 'ia32'];
-const API_VERSION = 12;
 const USE_EMULATOR = "Use the emulator (backend 'emulated'), or an ARM64 Linux machine.";
 const BUILD = 'in a checkout run `npm run build:native`, otherwise install the package anew.';
 
@@ -69,7 +69,7 @@ const RULES: readonly Rule[] = [
     applies: ({ arch, device }) =>
       X86.includes(arch)
         ? device.fault === undefined && !device.isArm
-        : arch === 'arm64' && device.apiVersion === API_VERSION && device.isArm === false,
+        : arch === 'arm64' && device.apiVersion === KVM_API_VERSION && device.isArm === false,
     noArmHost: true,
     reason: facts => `${facts.device.path} is the KVM of an x86 machine, which runs no Arm guests.`,
     cure: USE_EMULATOR,
@@ -138,10 +138,10 @@ const RULES: readonly Rule[] = [
   },
   {
     situation: 'not-kvm',
-    applies: ({ device }) => device.apiVersion !== API_VERSION,
+    applies: ({ device }) => device.apiVersion !== KVM_API_VERSION,
     reason: ({ device }) =>
       device.fault === undefined
-        ? `${device.path} speaks version ${device.apiVersion} of the KVM API, and only ${API_VERSION} was ever stable.`
+        ? `${device.path} speaks version ${device.apiVersion} of the KVM API, and only ${KVM_API_VERSION} was ever stable.`
         : `${device.path} is not KVM: it answers ${device.fault.code} to KVM_GET_API_VERSION.`,
     cure: 'Name the KVM device, which is `/dev/kvm` on every Linux.',
   },

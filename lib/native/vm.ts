@@ -12,29 +12,35 @@ import { NativeVcpu } from './vcpu.ts';
 /** The seam's VM. */
 export class NativeVm extends NativeAttrDescriptor implements VmHandle {
   checkExtension(cap: number): Result {
-    return this.fd.ioctl(KVM_IOCTL.KVM_CHECK_EXTENSION, BigInt(cap));
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_CHECK_EXTENSION, BigInt(cap));
   }
 
   enableCap(cap: number, flags: number, args: BigUint64Array): Result {
-    return this.fd.ioctl(KVM_IOCTL.KVM_ENABLE_CAP, encodeEnableCap(cap, flags, args));
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_ENABLE_CAP, encodeEnableCap(cap, flags, args));
   }
 
   createVcpu(id: number): VcpuHandle | Result {
-    const fd = this.fd.create(KVM_IOCTL.KVM_CREATE_VCPU, BigInt(id));
-    return typeof fd === 'number' ? fd : new NativeVcpu(fd);
+    const fd = this.addon.create(this.fd, KVM_IOCTL.KVM_CREATE_VCPU, BigInt(id));
+    return typeof fd === 'number' ? fd : new NativeVcpu(this.addon, fd);
   }
 
   armPreferredTarget(init: Uint8Array): Result {
-    return this.fd.ioctl(KVM_IOCTL.KVM_ARM_PREFERRED_TARGET, init);
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_ARM_PREFERRED_TARGET, init);
   }
 
   armGetRegWritableMasks(range: number, masks: BigUint64Array): Result {
     const bytes = new Uint8Array(masks.buffer, masks.byteOffset, masks.byteLength);
     const struct = encodeRegMaskRange(range);
-    return this.fd.ioctl(KVM_IOCTL.KVM_ARM_GET_REG_WRITABLE_MASKS, struct, bytes, REG_MASK_RANGE_ADDR);
+    return this.addon.ioctl(
+      this.fd,
+      KVM_IOCTL.KVM_ARM_GET_REG_WRITABLE_MASKS,
+      struct,
+      bytes,
+      REG_MASK_RANGE_ADDR,
+    );
   }
 
   armSetCounterOffset(offset: Uint8Array): Result {
-    return this.fd.ioctl(KVM_IOCTL.KVM_ARM_SET_COUNTER_OFFSET, offset);
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_ARM_SET_COUNTER_OFFSET, offset);
   }
 }

@@ -16,8 +16,8 @@ import { withVcpus } from './scratch.ts';
 interface Recorded {
   readonly features: number;
   readonly listed: readonly bigint[];
-  readonly unlisted: readonly bigint[];
   readonly resets: ReadonlyMap<bigint, bigint>;
+  readonly varying: ReadonlySet<bigint>;
   readonly writes: ReadonlyMap<bigint, WriteRule | undefined>;
 }
 
@@ -40,10 +40,23 @@ export function recordRegisters(
   kvm: KvmHandle,
   target: number,
   featureSets: readonly number[],
-): Pick<HostProfile, 'configurations' | 'registers'> {
-  const recorded = featureSets.map(features => recordFeatureSet(kvm, target, features));
-  const fullest = recorded.reduce((most, one) => (one.resets.size > most.resets.size ? one : most));
-  const order = [...fullest.listed, ...fullest.unlisted];
+): Pick<HostProfile, 'anyCoprocessor' | 'configurations' | 'registers'> {
+  const lists = featureSets.map(features => ({
+    features,
+    listed: withInitialised(kvm, target, features, vcpu => [...(vcpu.getRegList() as BigUint64Array)]),
+  }));
+  const longest = lists.reduce((most, one) => (one.listed.length > most.listed.length ? one : most));
+  const isListed = new Set(longest.listed);
+  const unlisted = withInitialised(kvm, target, longest.features, vcpu =>
+    [...readAll(vcpu, ALL_SYSTEM_REGISTERS).keys()].filter(id => !isListed.has(id)),
+  );
+  const recorded: Recorded[] = [];
+  for (const { features, listed } of lists) {
+    const ask = (vcpu: VcpuHandle) => recordFeatureSet(vcpu, { features, listed, unlisted }, recorded);
+    recorded.push(withInitialised(kvm, target, features, ask));
+  }
+  const fullest = recorded.find(({ features }) => features === longest.features)!;
+  const order = [...fullest.listed, ...unlisted];
   const relations = withInitialised(kvm, target, fullest.features, (vcpu, other, init) =>
     recordRelations(vcpu, other, init, order),
   );
@@ -52,12 +65,32 @@ export function recordRegisters(
     return {
       id: hex(id),
       reset: hex(fullest.resets.get(id)!),
+      ...(fullest.varying.has(id) && { varies: true as const }),
       ...(write !== undefined && { write }),
-      ...(fullest.unlisted.includes(id) && { unlisted: true as const }),
+      ...(unlisted.includes(id) && { unlisted: true as const }),
       ...relations.get(id),
     };
   });
-  return { registers, configurations: recorded.map(one => differences(one, fullest)) };
+  return {
+    anyCoprocessor: withInitialised(kvm, target, fullest.features, vcpu =>
+      readableUnder(vcpu, NO_COPROCESSOR, fullest.listed).map(hex),
+    ),
+    configurations: recorded.map(one => differences(one, fullest)),
+    registers,
+  };
+}
+
+/** A coprocessor (bits 27:16 of an id) that has no registers. */
+const NO_COPROCESSOR = 0x12n;
+
+/** Those system registers that can be read under another coprocessor. */
+function readableUnder(vcpu: VcpuHandle, coprocessor: bigint, ids: readonly bigint[]): bigint[] {
+  return ids.filter(id => {
+    const isSystemRegister = ((id >> 16n) & 0xfffn) === 0x13n;
+    return (
+      isSystemRegister && typeof vcpu.getOneReg((id & ~(0xfffn << 16n)) | (coprocessor << 16n)) === 'bigint'
+    );
+  });
 }
 
 function hex(value: bigint): string {
@@ -79,21 +112,30 @@ function withInitialised<Answer>(
   });
 }
 
-function recordFeatureSet(kvm: KvmHandle, target: number, features: number): Recorded {
-  return withInitialised(kvm, target, features, vcpu => {
-    const listed = [...(vcpu.getRegList() as BigUint64Array)];
-    const isListed = new Set(listed);
-    const readable = readAll(vcpu, ALL_SYSTEM_REGISTERS);
-    const unlisted = ALL_SYSTEM_REGISTERS.filter(id => readable.has(id) && !isListed.has(id));
-    const resets = readAll(vcpu, [...listed, ...unlisted]);
-    const unreadable = listed.find(id => !resets.has(id));
-    if (unreadable !== undefined)
-      throw new Error(`${formatRegister(unreadable)} is listed but cannot be read`);
-    const writes = new Map(
-      [...resets].map(([id, reset]) => [id, isSpecial(id) ? undefined : recordWrite(vcpu, id, reset)]),
-    );
-    return { features, listed, unlisted, resets, writes };
-  });
+/** @param others - recorded before: the writes of one that shows the same need not be tried again */
+function recordFeatureSet(
+  vcpu: VcpuHandle,
+  {
+    features,
+    listed,
+    unlisted,
+  }: Pick<Recorded, 'features' | 'listed'> & { readonly unlisted: readonly bigint[] },
+  others: readonly Recorded[],
+): Recorded {
+  const first = readAll(vcpu, [...listed, ...unlisted]);
+  const second = readAll(vcpu, [...first.keys()]);
+  const varying = new Set([...first.keys()].filter(id => first.get(id) !== second.get(id)));
+  const resets = new Map([...first].map(([id, value]) => [id, varying.has(id) ? 0n : value]));
+  const unreadable = listed.find(id => !resets.has(id));
+  if (unreadable !== undefined) throw new Error(`${formatRegister(unreadable)} is listed but cannot be read`);
+  const writes =
+    others.find(other => showsTheSame(other.resets, resets))?.writes ??
+    new Map([...resets].map(([id, reset]) => [id, isSpecial(id) ? undefined : recordWrite(vcpu, id, reset)]));
+  return { features, listed, resets, varying, writes };
+}
+
+function showsTheSame(a: ReadonlyMap<bigint, bigint>, b: ReadonlyMap<bigint, bigint>): boolean {
+  return a.size === b.size && [...a].every(([id, value]) => isSpecial(id) || b.get(id) === value);
 }
 
 /** The values of those registers that can be read. */

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { capabilityMeaning, capabilityName, capabilityNumber, KVM_CAP } from '../../lib/abi/capabilities.ts';
-import { ERRNO, errnoMessage, errnoName } from '../../lib/abi/errno.ts';
-import { HATCH_REFUSES, ioctlName, ioctlSize, KVM_IOCTL } from '../../lib/abi/ioctls.ts';
-import { nearest } from '../../lib/abi/nearest.ts';
-import { featureBit, featureName, KVM_ARM_VCPU, VcpuFeature } from '../../lib/abi/vcpu-features.ts';
+import { capabilityMeaning, capabilityName, capabilityNumber, KVM_CAP } from '#lib/abi/capabilities.js';
+import { ERRNO, errnoMessage, errnoName } from '#lib/abi/errno.js';
+import { HATCH_REFUSES, ioctlName, ioctlSize, KVM_IOCTL } from '#lib/abi/ioctls.js';
+import { nearest } from '#lib/abi/nearest.js';
+import { featureBit, featureName, KVM_ARM_VCPU, VcpuFeature } from '#lib/abi/vcpu-features.js';
 
 describe('errno', () => {
   test.each([

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatPsciVersion, parsePsciVersion } from '../../lib/abi/psci.ts';
+import { formatPsciVersion, parsePsciVersion } from '#lib/abi/psci.js';
 
 describe('PSCI versions', () => {
   // PSCI_VERSION() and KVM_ARM_PSCI_* of include/kvm/arm_psci.h.

@@ -11,7 +11,7 @@ import {
   registerBytes,
   sysRegId,
   wordsOf,
-} from '../../lib/abi/register-id.ts';
+} from '#lib/abi/register-id.js';
 import { anyRegisterId } from './ids.ts';
 
 describe('register ids', () => {

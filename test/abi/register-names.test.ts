@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatRegister, parseRegister } from '../../lib/abi/register-names.ts';
-import { numbered, systemRegisters } from '../../lib/abi/system-registers.ts';
+import { formatRegister, parseRegister } from '#lib/abi/register-names.js';
+import { numbered, systemRegisters } from '#lib/abi/system-registers.js';
 import { anyRegisterId } from './ids.ts';
 
 describe('names and ids are inverse', () => {

@@ -9,7 +9,7 @@ import {
   encodeRegMaskRange,
   encodeVcpuEvents,
   encodeVcpuInit,
-} from '../../lib/abi/structs.ts';
+} from '#lib/abi/structs.js';
 
 const u32 = fc.nat(0xffff_ffff);
 const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });

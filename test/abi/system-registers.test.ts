@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { systemRegisters } from '../../lib/abi/system-registers.ts';
+import { systemRegisters } from '#lib/abi/system-registers.js';
 import { noCrossTools, runCross, unlessCross } from './cross.ts';
 
 /** `mrs x0, <register>` for each: the first error line of each that the assembler does not know, and the words. */

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { KVM_CAP } from '../../lib/abi/capabilities.ts';
-import { ERRNO } from '../../lib/abi/errno.ts';
-import { KVM_IOCTL, KVMIO } from '../../lib/abi/ioctls.ts';
-import { KVM_MP_STATE } from '../../lib/abi/mp-state.ts';
+import { KVM_CAP } from '#lib/abi/capabilities.js';
+import { ERRNO } from '#lib/abi/errno.js';
+import { KVM_API_VERSION, KVM_IOCTL, KVMIO } from '#lib/abi/ioctls.js';
+import { KVM_MP_STATE } from '#lib/abi/mp-state.js';
 import {
   KVM_PSCI_FN,
   PSCI_0_2_64BIT,
@@ -10,17 +10,17 @@ import {
   PSCI_RET,
   PSCI_VALUE,
   parsePsciVersion,
-} from '../../lib/abi/psci.ts';
-import * as registerId from '../../lib/abi/register-id.ts';
-import { parseRegister } from '../../lib/abi/register-names.ts';
+} from '#lib/abi/psci.js';
+import * as registerId from '#lib/abi/register-id.js';
+import { parseRegister } from '#lib/abi/register-names.js';
 import {
   DEVICE_ATTR_ADDR,
   FEATURE_ID_RANGE_SIZE,
   REG_MASK_RANGE_ADDR,
   STRUCT_SIZE,
-} from '../../lib/abi/structs.ts';
-import { systemRegisters } from '../../lib/abi/system-registers.ts';
-import { KVM_ARM_TARGET, KVM_ARM_VCPU } from '../../lib/abi/vcpu-features.ts';
+} from '#lib/abi/structs.js';
+import { systemRegisters } from '#lib/abi/system-registers.js';
+import { KVM_ARM_TARGET, KVM_ARM_VCPU } from '#lib/abi/vcpu-features.js';
 import { noCrossTools, runCross, unlessCross } from './cross.ts';
 
 /** A number of the headers: a C expression, what we have for it, and the macro without which it does not exist. */
@@ -80,7 +80,7 @@ const claims: Claim[] = [
   ...macros(KVM_PSCI_FN),
   ...macros(PSCI_RET),
   ...macros(PSCI_VALUE),
-  ...macros({ KVMIO, PSCI_0_2_64BIT, KVM_ARM_FEATURE_ID_RANGE_SIZE: FEATURE_ID_RANGE_SIZE }),
+  ...macros({ KVMIO, KVM_API_VERSION, PSCI_0_2_64BIT, KVM_ARM_FEATURE_ID_RANGE_SIZE: FEATURE_ID_RANGE_SIZE }),
   { expression: 'PSCI_VERSION(1, 3)', value: parsePsciVersion('1.3'), macro: 'PSCI_VERSION' },
 
   ...constants,

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { afterEach, expect, type TestContext, test } from 'vitest';
-import { KVM_IOCTL } from '../../lib/abi/ioctls.ts';
-import type { Fd } from '../../lib/native/addon.ts';
+import { KVM_IOCTL } from '#lib/abi/ioctls.js';
+import type { Fd } from '#lib/native/addon.js';
 import { addon, must, openKvm, withAddon, withKvm, withX86Kvm } from './support.ts';
 
 const EBADF = -9;
@@ -14,11 +14,11 @@ const keep = (fd: Fd): Fd => {
   return fd;
 };
 afterEach(() => {
-  for (const fd of opened.splice(0)) fd.close();
+  for (const fd of opened.splice(0)) addon.close(fd);
 });
 
-const newVm = () => keep(must(keep(openKvm()).create(KVM_IOCTL.KVM_CREATE_VM, 0n)));
-const newVcpu = () => keep(must(newVm().create(KVM_IOCTL.KVM_CREATE_VCPU, 0n)));
+const newVm = () => keep(must(addon.create(keep(openKvm()), KVM_IOCTL.KVM_CREATE_VM, 0n)));
+const newVcpu = () => keep(must(addon.create(newVm(), KVM_IOCTL.KVM_CREATE_VCPU, 0n)));
 
 withAddon('open', () => {
   test.each([
@@ -35,9 +35,9 @@ withAddon('open', () => {
 
   test('something that is not KVM opens, and answers ENOTTY', () => {
     const fd = keep(must(addon.open('/dev/null')));
-    expect(fd.ioctl(KVM_IOCTL.KVM_GET_API_VERSION, 0n)).toBe(ENOTTY);
-    expect(fd.create(KVM_IOCTL.KVM_CREATE_VM, 0n)).toBe(ENOTTY);
-    expect(fd.getRegList()).toBe(ENOTTY);
+    expect(addon.ioctl(fd, KVM_IOCTL.KVM_GET_API_VERSION, 0n)).toBe(ENOTTY);
+    expect(addon.create(fd, KVM_IOCTL.KVM_CREATE_VM, 0n)).toBe(ENOTTY);
+    expect(addon.getRegList(fd)).toBe(ENOTTY);
   });
 });
 
@@ -65,40 +65,40 @@ withKvm('system and VM descriptors', () => {
   });
 
   test('speak version 12 of the API, the only one there ever was', () => {
-    expect(keep(openKvm()).ioctl(KVM_IOCTL.KVM_GET_API_VERSION, 0n)).toBe(12);
+    expect(addon.ioctl(keep(openKvm()), KVM_IOCTL.KVM_GET_API_VERSION, 0n)).toBe(12);
   });
 
   test('map at least a page for each vCPU', () => {
-    const size = keep(openKvm()).ioctl(KVM_IOCTL.KVM_GET_VCPU_MMAP_SIZE, 0n);
+    const size = addon.ioctl(keep(openKvm()), KVM_IOCTL.KVM_GET_VCPU_MMAP_SIZE, 0n);
     expect(size).toBeGreaterThanOrEqual(4096);
     expect(size % 4096).toBe(0);
   });
 
   test('a second vCPU of the same number is EEXIST', () => {
     const vm = newVm();
-    keep(must(vm.create(KVM_IOCTL.KVM_CREATE_VCPU, 3n)));
-    expect(vm.create(KVM_IOCTL.KVM_CREATE_VCPU, 3n)).toBe(-17);
+    keep(must(addon.create(vm, KVM_IOCTL.KVM_CREATE_VCPU, 3n)));
+    expect(addon.create(vm, KVM_IOCTL.KVM_CREATE_VCPU, 3n)).toBe(-17);
   });
 
   test('a vCPU outlives its closed VM', () => {
     const vm = newVm();
-    const vcpu = keep(must(vm.create(KVM_IOCTL.KVM_CREATE_VCPU, 0n)));
-    vm.close();
-    expect(vcpu.ioctl(KVM_IOCTL.KVM_GET_MP_STATE, new Uint8Array(4))).not.toBe(EBADF);
+    const vcpu = keep(must(addon.create(vm, KVM_IOCTL.KVM_CREATE_VCPU, 0n)));
+    addon.close(vm);
+    expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_GET_MP_STATE, new Uint8Array(4))).not.toBe(EBADF);
   });
 
   test('answer EBADF after close, which may be called again', () => {
     const vcpu = newVcpu();
-    vcpu.close();
-    vcpu.close();
-    expect(vcpu.ioctl(KVM_IOCTL.KVM_GET_API_VERSION, 0n)).toBe(EBADF);
-    expect(vcpu.ioctl(KVM_IOCTL.KVM_GET_MP_STATE, new Uint8Array(4))).toBe(EBADF);
-    expect(vcpu.create(KVM_IOCTL.KVM_CREATE_VCPU, 0n)).toBe(EBADF);
-    expect(vcpu.getOneReg(0n)).toBe(EBADF);
-    expect(vcpu.setOneReg(0n, 0n)).toBe(EBADF);
-    expect(vcpu.getRegList()).toBe(EBADF);
+    addon.close(vcpu);
+    addon.close(vcpu);
+    expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_GET_API_VERSION, 0n)).toBe(EBADF);
+    expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_GET_MP_STATE, new Uint8Array(4))).toBe(EBADF);
+    expect(addon.create(vcpu, KVM_IOCTL.KVM_CREATE_VCPU, 0n)).toBe(EBADF);
+    expect(addon.getOneReg(vcpu, 0n)).toBe(EBADF);
+    expect(addon.setOneReg(vcpu, 0n, 0n)).toBe(EBADF);
+    expect(addon.getRegList(vcpu)).toBe(EBADF);
     const status = new Int32Array(1);
-    expect(vcpu.getRegs(new BigUint64Array(1), new BigUint64Array(1), status)).toBe(1);
+    expect(addon.getRegs(vcpu, new BigUint64Array(1), new BigUint64Array(1), status)).toBe(1);
     expect([...status]).toEqual([EBADF]);
   });
 });
@@ -106,30 +106,30 @@ withKvm('system and VM descriptors', () => {
 withX86Kvm('an x86 KVM', () => {
   test('makes VMs of type 0, and none of an IPA size', () => {
     const kvm = keep(openKvm());
-    keep(must(kvm.create(KVM_IOCTL.KVM_CREATE_VM, 0n)));
-    expect(kvm.create(KVM_IOCTL.KVM_CREATE_VM, 40n)).toBe(EINVAL);
-    expect(kvm.create(KVM_IOCTL.KVM_CREATE_VM, 0xffff_ffff_ffff_ffffn)).toBe(EINVAL);
+    keep(must(addon.create(kvm, KVM_IOCTL.KVM_CREATE_VM, 0n)));
+    expect(addon.create(kvm, KVM_IOCTL.KVM_CREATE_VM, 40n)).toBe(EINVAL);
+    expect(addon.create(kvm, KVM_IOCTL.KVM_CREATE_VM, 0xffff_ffff_ffff_ffffn)).toBe(EINVAL);
   });
 
   test('knows none of the requests of Arm', () => {
     const vm = newVm();
-    expect(vm.ioctl(KVM_IOCTL.KVM_ARM_PREFERRED_TARGET, new Uint8Array(32))).toBe(ENOTTY);
-    expect(vm.ioctl(KVM_IOCTL.KVM_ARM_SET_COUNTER_OFFSET, new Uint8Array(16))).toBe(ENOTTY);
-    expect(newVcpu().ioctl(KVM_IOCTL.KVM_ARM_VCPU_INIT, new Uint8Array(32))).toBe(EINVAL);
+    expect(addon.ioctl(vm, KVM_IOCTL.KVM_ARM_PREFERRED_TARGET, new Uint8Array(32))).toBe(ENOTTY);
+    expect(addon.ioctl(vm, KVM_IOCTL.KVM_ARM_SET_COUNTER_OFFSET, new Uint8Array(16))).toBe(ENOTTY);
+    expect(addon.ioctl(newVcpu(), KVM_IOCTL.KVM_ARM_VCPU_INIT, new Uint8Array(32))).toBe(EINVAL);
   });
 
   test('struct arguments are copied in and out', () => {
     const vcpu = newVcpu();
     const state = new Uint8Array([0xff, 0xff, 0xff, 0xff, 0xaa]);
-    expect(vcpu.ioctl(KVM_IOCTL.KVM_GET_MP_STATE, state)).toBe(0);
+    expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_GET_MP_STATE, state)).toBe(0);
     expect([...state]).toEqual([0, 0, 0, 0, 0xaa]); // KVM_MP_STATE_RUNNABLE, and what follows untouched
-    expect(vcpu.ioctl(KVM_IOCTL.KVM_SET_MP_STATE, new Uint8Array([5, 0, 0, 0]))).toBe(EINVAL);
+    expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_SET_MP_STATE, new Uint8Array([5, 0, 0, 0]))).toBe(EINVAL);
   });
 
   test('structs and pointees may be views on shared memory', () => {
     const vcpu = newVcpu();
     const state = new Uint8Array(new SharedArrayBuffer(8), 2, 4).fill(0xff);
-    expect(vcpu.ioctl(KVM_IOCTL.KVM_GET_MP_STATE, state)).toBe(0);
+    expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_GET_MP_STATE, state)).toBe(0);
     expect([...state]).toEqual([0, 0, 0, 0]);
   });
 
@@ -137,27 +137,27 @@ withX86Kvm('an x86 KVM', () => {
     const { vcpu, star } = vcpuWithOneReg(ctx);
     star.fill(0xbb, ADDR);
     const value = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]);
-    expect(vcpu.ioctl(KVM_IOCTL.KVM_SET_ONE_REG, star, value, ADDR)).toBe(0);
+    expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_SET_ONE_REG, star, value, ADDR)).toBe(0);
     const read = new Uint8Array(8).fill(0xff);
-    expect(vcpu.ioctl(KVM_IOCTL.KVM_GET_ONE_REG, star, read, ADDR)).toBe(0);
+    expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_GET_ONE_REG, star, read, ADDR)).toBe(0);
     expect([...read]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect([...star.subarray(ADDR)]).toEqual(new Array(8).fill(0xbb));
   });
 
   test('a kernel that writes more than the pointee has, writes nowhere else', ctx => {
     const { vcpu, star } = vcpuWithOneReg(ctx);
-    expect(vcpu.ioctl(KVM_IOCTL.KVM_SET_ONE_REG, star, new Uint8Array(8).fill(9), ADDR)).toBe(0);
+    expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_SET_ONE_REG, star, new Uint8Array(8).fill(9), ADDR)).toBe(0);
     const memory = new Uint8Array(16).fill(0xcc);
-    expect(vcpu.ioctl(KVM_IOCTL.KVM_GET_ONE_REG, star, memory.subarray(0, 3), ADDR)).toBe(0);
+    expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_GET_ONE_REG, star, memory.subarray(0, 3), ADDR)).toBe(0);
     expect([...memory]).toEqual([9, 9, 9, ...new Array(13).fill(0xcc)]);
   });
 
   test('what follows a short pointee reads as zeros', ctx => {
     const { vcpu, star } = vcpuWithOneReg(ctx);
-    expect(vcpu.ioctl(KVM_IOCTL.KVM_SET_ONE_REG, star, new Uint8Array(8).fill(1), ADDR)).toBe(0);
-    expect(vcpu.ioctl(KVM_IOCTL.KVM_SET_ONE_REG, star, new Uint8Array([7]), ADDR)).toBe(0);
+    expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_SET_ONE_REG, star, new Uint8Array(8).fill(1), ADDR)).toBe(0);
+    expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_SET_ONE_REG, star, new Uint8Array([7]), ADDR)).toBe(0);
     const read = new Uint8Array(8);
-    expect(vcpu.ioctl(KVM_IOCTL.KVM_GET_ONE_REG, star, read, ADDR)).toBe(0);
+    expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_GET_ONE_REG, star, read, ADDR)).toBe(0);
     expect([...read]).toEqual([7, 0, 0, 0, 0, 0, 0, 0]);
   });
 });
@@ -170,7 +170,7 @@ function vcpuWithOneReg(ctx: TestContext) {
   const vcpu = newVcpu();
   const star = new Uint8Array(16);
   new DataView(star.buffer).setBigUint64(0, 0x2030_0002_c000_0081n, true);
-  if (vcpu.getOneReg(0x2030_0002_c000_0081n) === EINVAL) {
+  if (addon.getOneReg(vcpu, 0x2030_0002_c000_0081n) === EINVAL) {
     ctx.skip('this kernel has no ONE_REG on x86 (before 6.18)');
   }
   return { vcpu, star };

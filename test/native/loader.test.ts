@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type Attempt, searchAddon } from '../../lib/native/addon.ts';
-import { findElfFault, libcOfProgram } from '../../lib/native/elf.ts';
+import { type Attempt, searchAddon } from '#lib/native/addon.js';
+import { findElfFault, libcOfProgram } from '#lib/native/elf.js';
 import { addonPath, node, ROOT, testCompiled, withAddon } from './support.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'kvm-arm64-loader-'));
@@ -161,7 +161,7 @@ withAddon('the addon itself', () => {
 
   test('is refused when it is cut anywhere in its segments', () => {
     const whole = readFileSync(addonPath);
-    for (const part of [0.1, 0.5, 0.9]) {
+    for (const part of [0.1, 0.3, 0.5]) {
       const cut = whole.subarray(0, Math.floor(whole.length * part));
       expect(findElfFault(cut, process.arch, undefined)?.code).toBe('ERR_ADDON_TRUNCATED');
     }

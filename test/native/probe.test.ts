@@ -2,10 +2,10 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { AddonFacts, DeviceFacts, Facts } from '../../lib/native/facts.ts';
-import { probe } from '../../lib/native/probe.ts';
-import { openNative } from '../../lib/native/system.ts';
-import { judge, type Situation } from '../../lib/native/verdict.ts';
+import type { AddonFacts, DeviceFacts, Facts } from '#lib/native/facts.js';
+import { probe } from '#lib/native/probe.js';
+import { openNative } from '#lib/native/system.js';
+import { judge, type Situation } from '#lib/native/verdict.js';
 import { withAddon, withX86Kvm } from './support.ts';
 
 const DEVICE: DeviceFacts = { path: '/dev/kvm', exists: true, fault: undefined, apiVersion: 12, isArm: true };

@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, test } from 'vitest';
-import { type Addon, type Fd, loadAddon } from '../../lib/native/addon.ts';
-import { gatherFacts } from '../../lib/native/facts.ts';
+import { type Addon, type Fd, loadAddon } from '#lib/native/addon.js';
+import { gatherFacts } from '#lib/native/facts.js';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 

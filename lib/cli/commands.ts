@@ -1,0 +1,35 @@
+/**
+ * The commands. A new one is a file in `commands/` and a row here.
+ *
+ * @packageDocumentation
+ */
+import { HOSTS } from '../emulator/profile.ts';
+import type { Command, Options } from './command.ts';
+import { doctor } from './commands/doctor.ts';
+import { info } from './commands/info.ts';
+import { psci } from './commands/psci.ts';
+import { psciSet } from './commands/psci-set.ts';
+import { regs } from './commands/regs.ts';
+
+/** All commands, in the order of the help. */
+export const COMMANDS: readonly Command[] = [info, doctor, psci, psciSet, regs];
+
+/** The options that every command has. */
+export const COMMON_OPTIONS: Options = {
+  backend: {
+    value: 'BACKEND',
+    choices: ['auto', 'native', 'emulated'],
+    summary:
+      'auto (default: native on an ARM host, emulated elsewhere), native, emulated; or KVM_ARM64_BACKEND',
+  },
+  host: {
+    value: 'HOST',
+    choices: HOSTS,
+    summary: `the emulated host: ${HOSTS.join(', ')}`,
+  },
+  json: {
+    summary: 'one JSON document on stdout, for an error too; register ids and values as hex strings',
+  },
+  help: { short: 'h', summary: 'this help, or that of a command' },
+  version: { summary: 'the version of this program' },
+};

@@ -1,0 +1,134 @@
+/**
+ * From the words of the command line to a command and its options. What is wrong is said in one line, with the
+ * word that was probably meant.
+ *
+ * @packageDocumentation
+ */
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { didYouMean } from '../abi/nearest.ts';
+import type { Command, Option, Options } from './command.ts';
+import { COMMANDS, COMMON_OPTIONS } from './commands.ts';
+import { UsageError } from './usage-error.ts';
+
+/** What the command line asks for. */
+export interface Invocation {
+  /** Absent only where `help` or `version` is among the options. */
+  readonly command: Command | undefined;
+  readonly options: ReadonlyMap<string, string>;
+  readonly positionals: readonly string[];
+}
+
+const ALL_OPTIONS: Options = Object.assign({}, ...COMMANDS.map(({ options }) => options), COMMON_OPTIONS);
+
+interface OptionToken {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value: string | undefined;
+  readonly inlineValue: boolean | undefined;
+}
+
+/**
+ * Parses the arguments of the program.
+ *
+ * @throws UsageError
+ */
+export function parse(args: readonly string[]): Invocation {
+  // A first look, with the options of all commands, tells words from values; then each option is held against
+  // those of the command that was found. Node's own strict mode knows neither commands nor near words.
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: parseArgsOptions(),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const words = tokens.flatMap(token => (token.kind === 'positional' ? [token.value] : []));
+  const command = findCommand(words);
+  // Before a wrong command is: the value of an option that nobody knows looks like one.
+  const options = new Map(
+    tokens.flatMap(token => (token.kind === 'option' ? [readOption(token, command)] : [])),
+  );
+  const wantsNoCommand = options.has('help') || options.has('version');
+  if (command === undefined && (words.length > 0 || !wantsNoCommand)) throw noCommand(words[0]);
+  if (command === undefined || wantsNoCommand) return { command, options, positionals: [] };
+  const positionals = words.slice(command.name.split(' ').length);
+  checkPositionals(command, positionals);
+  return { command, options, positionals };
+}
+
+function parseArgsOptions(): NonNullable<ParseArgsConfig['options']> {
+  return Object.fromEntries(
+    Object.entries(ALL_OPTIONS).map(([name, { value, short }]) => [
+      name,
+      { type: value === undefined ? 'boolean' : 'string', ...(short === undefined ? {} : { short }) },
+    ]),
+  );
+}
+
+/** The command with the longest name that the words begin with. */
+function findCommand(words: readonly string[]): Command | undefined {
+  return COMMANDS.filter(({ name }) => name.split(' ').every((word, i) => word === words[i]))
+    .sort((a, b) => b.name.length - a.name.length)
+    .at(0);
+}
+
+function noCommand(word: string | undefined): UsageError {
+  const names = COMMANDS.map(({ name }) => name);
+  const fault =
+    word === undefined
+      ? `a command is missing: ${names.join(', ')}`
+      : `there is no command ${JSON.stringify(word)}${didYouMean(word, names)}`;
+  return new UsageError(`${fault}; see kvm-arm64 --help`);
+}
+
+function readOption(token: OptionToken, command: Command | undefined): [name: string, value: string] {
+  const options = command === undefined ? ALL_OPTIONS : { ...command.options, ...COMMON_OPTIONS };
+  const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
+  if (option === undefined) {
+    const near = didYouMean(
+      token.rawName,
+      Object.keys(options).map(name => `--${name}`),
+    );
+    const [subject, program] =
+      command === undefined
+        ? ['there is', 'kvm-arm64']
+        : [`${command.name} has`, `kvm-arm64 ${command.name}`];
+    throw new UsageError(
+      `${subject} no option ${JSON.stringify(token.rawName)}${near}; see ${program} --help`,
+    );
+  }
+  return [token.name, readValue(token, option)];
+}
+
+function readValue({ rawName, value, inlineValue }: OptionToken, option: Option): string {
+  if (option.value === undefined) {
+    if (value !== undefined) throw new UsageError(`${rawName} takes no value; got ${JSON.stringify(value)}`);
+    return '';
+  }
+  const wanted = option.choices?.join(', ') ?? option.value;
+  // `--filter --json` is more likely a forgotten value than a value that looks like an option.
+  if (value === undefined || (!inlineValue && value.startsWith('-'))) {
+    throw new UsageError(`${rawName} needs a value: ${wanted}`);
+  }
+  if (option.choices?.includes(value) === false) {
+    const near = didYouMean(value, option.choices);
+    throw new UsageError(`${rawName} takes one of ${wanted}; got ${JSON.stringify(value)}${near}`);
+  }
+  return value;
+}
+
+function checkPositionals({ name, positionals: names = [] }: Command, given: readonly string[]): void {
+  const missing = names.slice(given.length);
+  if (missing.length > 0)
+    throw new UsageError(`${name} needs ${missing.join(' ')}; see kvm-arm64 ${name} --help`);
+  const surplus = given[names.length];
+  if (surplus === undefined) return;
+  const subcommands = COMMANDS.filter(command => command.name.startsWith(`${name} `));
+  const near = didYouMean(
+    surplus,
+    subcommands.map(command => command.name.slice(name.length + 1)),
+  );
+  throw new UsageError(
+    `${name} takes no argument ${JSON.stringify(surplus)}${near}; see kvm-arm64 ${name} --help`,
+  );
+}

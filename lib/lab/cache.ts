@@ -1,0 +1,69 @@
+/**
+ * Where the lab keeps what it fetched. A folder is either complete or not there: it is built under a
+ * temporary name beside its place and renamed, so that a failure leaves nothing half-written and two
+ * set-ups at once do not disturb each other; the first to finish wins.
+ */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdir, rename } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { LabError } from './error.ts';
+
+const DAY = 24 * 3600 * 1000;
+
+/** The lab's folder: in `$KVM_ARM64_CACHE`, else where the XDG base directory specification puts caches. */
+export function cacheFolder(): string {
+  const { KVM_ARM64_CACHE, XDG_CACHE_HOME } = process.env;
+  return join(KVM_ARM64_CACHE || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'kvm-arm64'), 'lab');
+}
+
+/** The manifest of a complete folder of the cache, or `undefined` where there is none. */
+export function readManifest<T>(folder: string): T | undefined {
+  const file = join(cacheFolder(), folder, 'manifest.json');
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T) : undefined;
+}
+
+/** Calls `build` with a temporary folder of the cache, which is gone afterwards, whatever happens. */
+export async function withTemporaryFolder(build: (folder: string) => Promise<void>): Promise<void> {
+  const cache = cacheFolder();
+  let folder: string;
+  try {
+    await mkdir(cache, { recursive: true });
+    removeLeftovers(cache);
+    folder = mkdtempSync(join(cache, 'tmp-'));
+  } catch (cause) {
+    throw new LabError('ERR_LAB_SETUP', `the cache folder cannot be written: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove); // Ctrl-C ends the process between two awaits
+  try {
+    await build(folder);
+  } finally {
+    process.off('exit', remove);
+    remove();
+  }
+}
+
+/** Moves a complete folder to its place in the cache. */
+export async function publish(built: string, folder: string): Promise<void> {
+  const place = join(cacheFolder(), folder);
+  await mkdir(join(place, '..'), { recursive: true });
+  try {
+    await rename(built, place);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Another set-up was faster: what it made is as good.
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+  }
+}
+
+/** What a killed process left behind. Nothing temporary is needed for a day. */
+function removeLeftovers(cache: string): void {
+  for (const name of readdirSync(cache).filter(name => name.startsWith('tmp-'))) {
+    const path = join(cache, name);
+    const stat = statSync(path, { throwIfNoEntry: false }); // its owner may remove it meanwhile
+    if (stat !== undefined && Date.now() - stat.mtimeMs > DAY) rmSync(path, { recursive: true, force: true });
+  }
+}

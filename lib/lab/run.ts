@@ -1,0 +1,142 @@
+/** Runs a Node script on a real arm64 kernel with KVM, in a machine that QEMU emulates. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { buffer, text } from 'node:stream/consumers';
+import { cacheFolder } from './cache.ts';
+import { LabError } from './error.ts';
+import type { GuestCommand } from './guest.ts';
+import { type GuestFiles, openInitrd } from './initrd.ts';
+import { CHANNELS, QEMU, qemuArguments } from './machine.ts';
+import { KERNEL } from './setup.ts';
+import { labStatus } from './status.ts';
+
+/** What to run, and on which machine. */
+export interface LabOptions extends GuestCommand {
+  /** Files beside this package's own; see {@link GuestFiles}. */
+  readonly files?: GuestFiles | undefined;
+  /** A CPU model of QEMU; `neoverse-n1` is the CPU of Graviton2 and Ampere Altra. */
+  readonly cpu?: string | undefined;
+  /** Memory in MiB. */
+  readonly memory?: number | undefined;
+  /** The machine is stopped after this time. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** How a script ended, and where the time went. */
+export interface LabExit {
+  /** The script's exit status; 128 + N when signal N ended it. */
+  readonly status: number;
+  /** Milliseconds from QEMU's start to the script's. */
+  readonly bootMs: number;
+  /** Milliseconds from the script's start to its end. */
+  readonly scriptMs: number;
+}
+
+/** A running machine, like a `ChildProcess`: read its streams, wait for its end. */
+export interface LabProcess {
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Rejects with a {@link LabError} when the machine ends before the script does. */
+  readonly exit: Promise<LabExit>;
+}
+
+const CONSOLE_TAIL = 4096;
+
+/** Runs a script to its end and collects its output. */
+export async function runInLab(options: LabOptions): Promise<LabExit & { stdout: Buffer; stderr: Buffer }> {
+  const lab = await startLab(options);
+  const [exit, stdout, stderr] = await Promise.all([lab.exit, buffer(lab.stdout), buffer(lab.stderr)]);
+  return { ...exit, stdout, stderr };
+}
+
+/** Boots a machine that runs a script and powers off. */
+export async function startLab(options: LabOptions): Promise<LabProcess> {
+  const status = labStatus();
+  if (!status.available) throw new LabError('ERR_LAB_UNAVAILABLE', status.reason);
+  const { files = {}, cpu = 'neoverse-n1', memory = 2048, timeoutMs = 120_000 } = options;
+  const initrd = await openInitrd(options, files);
+  const initrdInQemu = 3 + CHANNELS.length;
+  const machine = {
+    kernel: join(cacheFolder(), KERNEL.folder, KERNEL.file),
+    initrd: `/proc/self/fd/${initrdInQemu}`,
+    cpu,
+    memory,
+  };
+  const started = performance.now();
+  const qemu = spawn(QEMU, qemuArguments(machine), {
+    stdio: ['ignore', 'ignore', 'pipe', ...CHANNELS.map(() => 'pipe' as const), initrd],
+  });
+  closeSync(initrd);
+  const channel = (name: (typeof CHANNELS)[number]) => qemu.stdio[3 + CHANNELS.indexOf(name)] as Readable;
+  return {
+    stdout: channel('stdout'),
+    stderr: channel('stderr'),
+    exit: watch(qemu, channel('control'), channel('console'), started, timeoutMs),
+  };
+}
+
+/** Follows a machine to its end, which comes within the time limit. */
+async function watch(
+  qemu: ChildProcess,
+  control: Readable,
+  serial: Readable,
+  started: number,
+  timeoutMs: number,
+): Promise<LabExit> {
+  const kill = () => void qemu.kill('SIGKILL');
+  process.once('exit', kill);
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    kill();
+  }, timeoutMs);
+
+  let scriptStarted: number | undefined;
+  let scriptEnded = 0;
+  let report = '';
+  control.setEncoding('utf8').on('data', (chunk: string) => {
+    report += chunk;
+    if (report.includes('start\n')) scriptStarted ??= performance.now();
+    if (report.includes('exit')) scriptEnded = performance.now();
+  });
+  let consoleTail = '';
+  serial.setEncoding('utf8').on('data', (chunk: string) => {
+    consoleTail = (consoleTail + chunk).slice(-CONSOLE_TAIL);
+  });
+
+  try {
+    const complaint = text(qemu.stderr!);
+    await new Promise((resolve, reject) => qemu.once('error', reject).once('close', resolve));
+    const status = /^exit (\d+)$/m.exec(report)?.[1];
+    if (status !== undefined && scriptStarted !== undefined) {
+      return {
+        status: Number(status),
+        bootMs: scriptStarted - started,
+        scriptMs: scriptEnded - scriptStarted,
+      };
+    }
+    const phase = scriptStarted === undefined ? 'the kernel was booting' : 'the script was running';
+    if (timedOut) {
+      throw new LabError(
+        'ERR_LAB_TIMEOUT',
+        `the lab was stopped after ${timeoutMs / 1000} s, while ${phase}`,
+        {
+          console: consoleTail,
+        },
+      );
+    }
+    const cause = /Kernel panic - .*/.exec(consoleTail)?.[0] ?? (await complaint).trim();
+    throw new LabError(
+      'ERR_LAB_CRASHED',
+      `the machine ended while ${phase}: ${cause || 'without a message'}`,
+      {
+        console: consoleTail,
+      },
+    );
+  } finally {
+    clearTimeout(timer);
+    process.off('exit', kill);
+  }
+}

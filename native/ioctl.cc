@@ -1,0 +1,104 @@
+// The two functions that pass a request on. They know of it only what its number says.
+#include <linux/kvm.h>
+
+#include <cstring>
+
+#include "arguments.h"
+#include "module.h"
+
+namespace {
+
+// The requests that answer a new descriptor. A closed list: to own the result of any other would be to
+// close, sooner or later, a descriptor of somebody else.
+constexpr uint32_t kCreators[] = {KVM_CREATE_VM, KVM_CREATE_VCPU};
+
+bool IsCreator(uint32_t request) {
+  for (const uint32_t creator : kCreators) {
+    if (creator == request) return true;
+  }
+  return false;
+}
+
+bool TakeRequest(const Napi::CallbackInfo& info, uint32_t* request) {
+  if (!TakeU32(info, 1, "request", request)) return false;
+  return _IOC_TYPE(*request) == KVMIO || RefuseRange(info.Env(), "request", "of KVM (type byte 0xAE)");
+}
+
+// Bytes that fit the bounce buffer, and are no fewer than the kernel will certainly touch.
+bool TakeBytes(const Napi::CallbackInfo& info, size_t index, const char* name, size_t least,
+               Span<uint8_t>* bytes) {
+  if (!TakeArray(info, index, name, bytes)) return false;
+  if (bytes->size < least) return RefuseRange(info.Env(), name, "as long as the struct of the request");
+  return bytes->size <= Bounce::kSize || RefuseRange(info.Env(), name, "64 KiB long at most");
+}
+
+}  // namespace
+
+// ioctl(fd, request, argument[, pointee, offset]): an integer, or a struct, which may hold at `offset` the
+// address of further bytes. Only this function makes addresses; the direction bits of the request decide
+// which of the two it takes, so an integer never passes for one.
+Napi::Value Module::Ioctl(const Napi::CallbackInfo& info) {
+  int fd;
+  uint32_t request;
+  if (!TakeFd(info, &fd) || !TakeRequest(info, &request)) return {};
+  const bool has_pointee = info.Length() > 3 && !info[3].IsUndefined();
+
+  if (_IOC_DIR(request) == _IOC_NONE) {
+    uint64_t integer;
+    if (!TakeU64(info, 2, "argument", &integer)) return {};
+    if (has_pointee) {
+      RefuseType(info.Env(), "pointee", "undefined where the request takes an integer");
+      return {};
+    }
+    return Answer(info.Env(), Call(fd, request, static_cast<unsigned long>(integer)));
+  }
+
+  Span<uint8_t> argument;
+  if (!TakeBytes(info, 2, "argument", _IOC_SIZE(request), &argument)) return {};
+  if (!has_pointee) {
+    argument_.Fill({argument.data, argument.size});
+    const int result = Call(fd, request, argument_.bytes());
+    argument_.Drain(argument);
+    return Answer(info.Env(), result);
+  }
+
+  Span<uint8_t> pointee;
+  uint32_t offset;
+  if (!TakeBytes(info, 3, "pointee", 0, &pointee) || !TakeU32(info, 4, "offset", &offset)) return {};
+  uint64_t address = reinterpret_cast<uintptr_t>(pointee_.bytes());
+  if (uint64_t{offset} + sizeof address > argument.size) {
+    RefuseRange(info.Env(), "offset", "that of eight bytes within the argument");
+    return {};
+  }
+  argument_.Fill({argument.data, argument.size});
+  pointee_.Fill({pointee.data, pointee.size});
+  uint8_t* const field = argument_.bytes() + offset;
+  uint64_t former;
+  memcpy(&former, field, sizeof former);
+  memcpy(field, &address, sizeof address);
+  const int result = Call(fd, request, argument_.bytes());
+  memcpy(field, &former, sizeof former);  // JavaScript learns no address
+  argument_.Drain(argument);
+  pointee_.Drain(pointee);
+  return Answer(info.Env(), result);
+}
+
+// create(fd, request, argument)
+Napi::Value Module::Create(const Napi::CallbackInfo& info) {
+  int fd;
+  uint32_t request;
+  uint64_t argument;
+  if (!TakeFd(info, &fd) || !TakeRequest(info, &request)) return {};
+  if (!IsCreator(request)) {
+    RefuseRange(info.Env(), "request", "KVM_CREATE_VM or KVM_CREATE_VCPU");
+    return {};
+  }
+  if (!TakeU64(info, 2, "argument", &argument)) return {};
+  int result;
+  // KVM_CREATE_VM answers EINTR when a signal is pending while it registers its MMU notifier.
+  do {
+    result = Call(fd, request, static_cast<unsigned long>(argument));
+  } while (result == -EINTR);
+  if (result < 0) return Answer(info.Env(), result);
+  return Adopt(info.Env(), result);
+}

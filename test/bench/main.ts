@@ -1,0 +1,59 @@
+/** All figures that this machine can give: `npm run bench`. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { arch } from 'node:os';
+import { probe } from 'kvm-arm64';
+import { labStatus } from '#lib/lab/status.js';
+
+interface Figures {
+  readonly title: string;
+  /** Why they cannot be taken here. */
+  readonly lacking?: string | undefined;
+  readonly commands: readonly (readonly string[])[];
+}
+
+const FOLDER = 'dist/test/bench';
+const compile = (compiler: string, target: string, ...options: string[]) => [
+  compiler,
+  '-O2',
+  ...options,
+  '-o',
+  `${FOLDER}/twin-${target}`,
+  'test/bench/twin.c',
+];
+
+const { device, addon } = probe();
+const lab = labStatus();
+const noPrebuild = existsSync('prebuilds/linux-arm64')
+  ? undefined
+  : 'no addon for arm64: npm run build:cross';
+
+const FIGURES: readonly Figures[] = [
+  { title: 'The package', commands: [['node', `${FOLDER}/package.js`]] },
+  { title: 'The emulated host', commands: [['node', `${FOLDER}/emulated.js`]] },
+  {
+    title: `This machine's /dev/kvm (${arch()}), against C`,
+    lacking: addon.available
+      ? device.fault && `${device.path}: ${device.fault.code}`
+      : 'no addon: npm run build:native',
+    commands: [compile('cc', process.arch), ['node', `${FOLDER}/native.js`]],
+  },
+  {
+    title: 'A real arm64 kernel in the lab, against C',
+    lacking: lab.available ? noPrebuild : lab.reason,
+    commands: [
+      compile('aarch64-linux-gnu-gcc', 'arm64', '-static'),
+      ['node', 'dist/lib/lab/main.js', 'run', `${FOLDER}/native.js`],
+    ],
+  },
+];
+
+for (const { title, lacking, commands } of FIGURES) {
+  console.log(`\n${title}${lacking === undefined ? '' : `: left out (${lacking})`}`);
+  if (lacking !== undefined) continue;
+  for (const [command = '', ...args] of commands) {
+    const { status, error } = spawnSync(command, args, { stdio: 'inherit' });
+    if (status !== 0)
+      console.log(`left out: ${command} ${error === undefined ? `ended with ${status}` : error.message}`);
+  }
+}

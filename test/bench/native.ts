@@ -1,0 +1,79 @@
+/**
+ * What the library costs over C on a real KVM: the same system calls from both, in turns, as a ratio of medians. The
+ * figures of a nested or emulated machine mean little; the ratio does. Run by `npm run bench`, here and in the lab; its
+ * twin in C must lie beside it.
+ */
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { Kvm } from '#lib/kvm.js';
+import { openNative } from '#lib/native/system.js';
+import type { Vcpu } from '#lib/vcpu.js';
+
+const ROUNDS = 15;
+const ROUND_NS = 50_000_000n;
+const ARM_PSCI_0_2 = 102;
+const PSCI_VERSION = 0x6030_0000_0014_0000n;
+const MSR_STAR = 0x2030_0002_c000_0081n;
+
+/** The ratio that each operation should stay below. */
+const AIMS: Readonly<Record<string, number>> = { checkExtension: 2, getOneReg: 2, getRegs: 1.1 };
+
+/** twin.c, compiled for this machine. */
+const TWIN = fileURLToPath(new URL(`twin-${process.arch}`, import.meta.url));
+
+/** The ids that twin.c reads. */
+function prepare(vcpu: Vcpu): BigUint64Array {
+  if (process.arch !== 'arm64') return new BigUint64Array(256).fill(MSR_STAR);
+  vcpu.init();
+  return BigUint64Array.of(PSCI_VERSION, ...vcpu.getRegList());
+}
+
+function measure(operation: () => unknown): number {
+  const start = process.hrtime.bigint();
+  let done = 0;
+  let passed: bigint;
+  do {
+    for (let i = 0; i < 100; i++) operation();
+    done += 100;
+    passed = process.hrtime.bigint() - start;
+  } while (passed < ROUND_NS);
+  return Number(passed) / done;
+}
+
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+
+const handle = openNative('/dev/kvm');
+if (typeof handle === 'number') throw new Error(`/dev/kvm cannot be opened: errno ${-handle}`);
+// Kvm.open() refuses the KVM of an x86 machine, whose system calls cost the same.
+const kvm = new Kvm(handle, 'benchmark');
+const vcpu = kvm.createVm().createVcpu(0);
+const ids = prepare(vcpu);
+const first = ids[0]!;
+const operations: Readonly<Record<string, () => unknown>> = {
+  checkExtension: () => kvm.checkExtension(ARM_PSCI_0_2),
+  getOneReg: () => vcpu.getOneReg(first),
+  getRegs: () => vcpu.getRegs(ids),
+};
+
+// In the lab a round is too short for V8 to optimise what it calls.
+for (const operation of Object.values(operations)) for (let i = 0; i < 20; i++) measure(operation);
+
+const samples: Record<string, { c: number[]; node: number[] }> = {};
+for (let round = 0; round < ROUNDS; round++) {
+  const c = JSON.parse(execFileSync(TWIN, { encoding: 'utf8' })) as Record<string, number>;
+  for (const [name, nanoseconds] of Object.entries(c)) {
+    samples[name] ??= { c: [], node: [] };
+    samples[name].c.push(nanoseconds);
+    samples[name].node.push(measure(operations[name]!));
+  }
+}
+for (const [name, { c, node }] of Object.entries(samples)) {
+  const ratio = median(node) / median(c);
+  const cells = [
+    `C ${median(c).toFixed(0)} ns`,
+    `Node ${median(node).toFixed(0)} ns`,
+    `ratio ${ratio.toFixed(2)}`,
+  ];
+  console.log(`${name.padEnd(16)}${cells.map(cell => cell.padEnd(18)).join('')}aim ${AIMS[name]}`);
+}
+kvm.close();

@@ -1,0 +1,33 @@
+/** The lab as a test tier: skipped with its reason where it is missing, or failed where it is required. */
+import { existsSync } from 'node:fs';
+import { describe, it } from 'vitest';
+import { labStatus } from '#lib/lab/status.js';
+
+/** Time limit of a test that boots once: seconds on an idle machine, but the machine may be busy. */
+export const BOOT = 120_000;
+
+/** A `describe` for tests that boot the lab. `KVM_ARM64_REQUIRE=lab` turns the skip into a failure. */
+export function describeLab(title: string, tests: () => void): void {
+  const reason = missing();
+  const required = (process.env['KVM_ARM64_REQUIRE'] ?? '').split(',').includes('lab');
+  if (reason === undefined) {
+    describe(title, tests);
+  } else if (required) {
+    describe(title, () => {
+      it('has the lab, as KVM_ARM64_REQUIRE=lab asks', () => {
+        throw new Error(reason);
+      });
+    });
+  } else {
+    describe.skip(`${title} (skipped: ${reason})`, tests);
+  }
+}
+
+/** The guest runs the compiled package with the addon for arm64. */
+function missing(): string | undefined {
+  const status = labStatus();
+  if (!status.available) return status.reason;
+  if (!existsSync('dist/test/lab')) return 'nothing is compiled: npm run build';
+  if (!existsSync('prebuilds/linux-arm64')) return 'there is no addon for arm64: npm run build:cross';
+  return undefined;
+}
