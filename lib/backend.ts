@@ -85,7 +85,7 @@ export interface VcpuHandle extends AttrHandle {
   getOneReg(id: bigint): bigint | Result;
   setOneReg(id: bigint, value: bigint): Result;
   /**
-   * Reads many registers in one call: register i fills the next `wordsOf(ids[i])` words (see
+   * Reads many registers in one call: register i fills the words from `wordOffsets(ids)[i]` on (see
    * `abi/register-id.ts`), zero-extended, or leaves them zero where it fails.
    *
    * @param status - receives 0 or `-errno` for each

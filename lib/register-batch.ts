@@ -5,7 +5,7 @@
  */
 import { types } from 'node:util';
 import { checkIterable, invalidType, invalidValue, outOfRange } from './abi/argument.ts';
-import { registerBits, wordsOf } from './abi/register-id.ts';
+import { registerBits, wordOffsets } from './abi/register-id.ts';
 import { formatRegister, parseRegister } from './abi/register-names.ts';
 import { ioctlError, type KvmError, type KvmErrorDetails } from './errors.ts';
 
@@ -34,11 +34,7 @@ export function toRegisterIds(registers: Iterable<Register>): BigUint64Array {
 export function checkRegisterValue(id: bigint, value: bigint): void {
   if (typeof value !== 'bigint') throw invalidType('value', 'a bigint', value);
   const bits = registerBits(id);
-  if (
-    value < 0n ||
-    (value > 0xffff_ffffn && value >> BigInt(bits) !== 0n) ||
-    (bits < 32 && value >> BigInt(bits) !== 0n)
-  ) {
+  if (value < 0n || value >> BigInt(bits) !== 0n) {
     throw outOfRange(
       'value',
       `unsigned and of at most ${bits} bits, the width of ${formatRegister(id)}`,
@@ -167,11 +163,7 @@ export class RegisterBatch implements Iterable<readonly [id: bigint, value: bigi
   }
 
   #computeOffsets(): Uint32Array {
-    if (this.#offsets === undefined) {
-      const offsets = new Uint32Array(this.ids.length + 1);
-      for (let i = 0; i < this.ids.length; i++) offsets[i + 1] = offsets[i]! + wordsOf(this.ids[i]!);
-      this.#offsets = offsets;
-    }
+    this.#offsets ??= wordOffsets(this.ids);
     return this.#offsets;
   }
 }

@@ -24,6 +24,15 @@ bool TakeRequest(const Napi::CallbackInfo& info, uint32_t* request) {
   return _IOC_TYPE(*request) == KVMIO || RefuseRange(info.Env(), "request", "of KVM (type byte 0xAE)");
 }
 
+// A number where it fits: to make a bigint and to read it again costs more than KVM_CHECK_EXTENSION itself.
+bool TakeInteger(const Napi::CallbackInfo& info, size_t index, const char* name, uint64_t* value) {
+  if (!info[index].IsNumber()) return TakeU64(info, index, name, value);
+  uint32_t number;
+  if (!TakeU32(info, index, name, &number)) return false;
+  *value = number;
+  return true;
+}
+
 // Bytes that fit the bounce buffer, and are no fewer than the kernel will certainly touch.
 bool TakeBytes(const Napi::CallbackInfo& info, size_t index, const char* name, size_t least,
                Span<uint8_t>* bytes) {
@@ -45,7 +54,7 @@ Napi::Value Module::Ioctl(const Napi::CallbackInfo& info) {
 
   if (_IOC_DIR(request) == _IOC_NONE) {
     uint64_t integer;
-    if (!TakeU64(info, 2, "argument", &integer)) return {};
+    if (!TakeInteger(info, 2, "argument", &integer)) return {};
     if (has_pointee) {
       RefuseType(info.Env(), "pointee", "undefined where the request takes an integer");
       return {};

@@ -171,9 +171,19 @@ export function registerBits(id: bigint): number {
   return registerBytes(id) * 8;
 }
 
-/** How many 64-bit words a register's value takes in a batch: at least one. */
-export function wordsOf(id: bigint): number {
-  return Math.max(1, registerBytes(id) >> 3);
+/**
+ * Where each register's 64-bit words begin in a batch, of which it takes at least one; and behind the last the end.
+ *
+ * Looks at the ids as 32-bit halves: bigint arithmetic on some 300 ids would cost as much as several system calls.
+ */
+export function wordOffsets(ids: BigUint64Array): Uint32Array {
+  const halves = new Uint32Array(ids.buffer, ids.byteOffset, 2 * ids.length);
+  const offsets = new Uint32Array(ids.length + 1);
+  for (let i = 0; i < ids.length; i++) {
+    const size = (halves[2 * i + 1]! >>> 20) & 0xf;
+    offsets[i + 1] = offsets[i]! + (size <= 3 ? 1 : 1 << (size - 3));
+  }
+  return offsets;
 }
 
 const HIGH_ARM = 0x4000_0000;

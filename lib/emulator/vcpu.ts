@@ -4,11 +4,10 @@
  *
  * @packageDocumentation
  */
-
 import { outOfRange } from '../abi/argument.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_MP_STATE } from '../abi/mp-state.ts';
-import { registerBits, wordsOf } from '../abi/register-id.ts';
+import { registerBits, wordOffsets } from '../abi/register-id.ts';
 import { decodeVcpuInit } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result, VcpuHandle } from '../backend.ts';
@@ -180,15 +179,13 @@ function eachRegister(
   status: Int32Array,
   visit: (id: bigint, start: number, count: number) => Result,
 ): Result {
-  const needed = ids.reduce((sum, id) => sum + wordsOf(id), 0);
-  if (words.length < needed) throw outOfRange('words', 'long enough for the widths of all ids', words.length);
+  const starts = wordOffsets(ids);
+  if (words.length < starts.at(-1)!)
+    throw outOfRange('words', 'long enough for the widths of all ids', words.length);
   let failed = 0;
-  let start = 0;
   for (let i = 0; i < ids.length; i++) {
-    const count = wordsOf(ids[i]!);
-    status[i] = visit(ids[i]!, start, count);
+    status[i] = visit(ids[i]!, starts[i]!, starts[i + 1]! - starts[i]!);
     if (status[i]! < 0) failed++;
-    start += count;
   }
   return failed;
 }

@@ -35,13 +35,13 @@ export interface Addon {
    * `ioctl(fd, request, argument)`; the direction bits of the request decide whether it takes an integer or
    * a struct.
    *
-   * @param argument - the integer, or the struct: updated in place, 64 KiB at most
+   * @param argument - the integer (a number is faster, a bigint goes further), or the struct: updated in place, 64 KiB at most
    * @param pointee - bytes whose address the struct has at `offset`: updated in place, 64 KiB at most
    */
   ioctl(
     fd: Fd,
     request: number,
-    argument: bigint | Uint8Array,
+    argument: number | bigint | Uint8Array,
     pointee?: Uint8Array,
     offset?: number,
   ): Result;

@@ -20,11 +20,11 @@ class NativeKvm extends NativeDescriptor implements KvmHandle {
   }
 
   getApiVersion(): Result {
-    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_GET_API_VERSION, 0n);
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_GET_API_VERSION, 0);
   }
 
   checkExtension(cap: number): Result {
-    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_CHECK_EXTENSION, BigInt(cap));
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_CHECK_EXTENSION, cap);
   }
 
   createVm(type: bigint): VmHandle | Result {
@@ -33,7 +33,7 @@ class NativeKvm extends NativeDescriptor implements KvmHandle {
   }
 
   getVcpuMmapSize(): Result {
-    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_GET_VCPU_MMAP_SIZE, 0n);
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_GET_VCPU_MMAP_SIZE, 0);
   }
 }
 

@@ -12,7 +12,7 @@ import { NativeVcpu } from './vcpu.ts';
 /** The seam's VM. */
 export class NativeVm extends NativeAttrDescriptor implements VmHandle {
   checkExtension(cap: number): Result {
-    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_CHECK_EXTENSION, BigInt(cap));
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_CHECK_EXTENSION, cap);
   }
 
   enableCap(cap: number, flags: number, args: BigUint64Array): Result {

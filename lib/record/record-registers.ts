@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { encodeRegisterId, registerBits, wordsOf } from '../abi/register-id.ts';
+import { encodeRegisterId, registerBits, wordOffsets } from '../abi/register-id.ts';
 import { formatRegister } from '../abi/register-names.ts';
 import { encodeVcpuInit } from '../abi/structs.ts';
 import type { KvmHandle, VcpuHandle } from '../backend.ts';
@@ -151,11 +151,11 @@ function readAll(vcpu: VcpuHandle, ids: readonly bigint[]): Map<bigint, bigint> 
 
 /** The value of each register, undefined where it cannot be read. */
 function readEach(vcpu: VcpuHandle, ids: readonly bigint[]): (bigint | undefined)[] {
-  const starts = [0];
-  for (const id of ids) starts.push(starts.at(-1)! + wordsOf(id));
-  const words = new BigUint64Array(starts.at(-1)!);
+  const asked = BigUint64Array.from(ids);
+  const starts = wordOffsets(asked);
+  const words = new BigUint64Array(starts[ids.length]!);
   const status = new Int32Array(ids.length);
-  vcpu.getRegs(BigUint64Array.from(ids), words, status);
+  vcpu.getRegs(asked, words, status);
   return ids.map((_, i) => {
     if (status[i] !== 0) return undefined;
     let value = 0n;

@@ -10,7 +10,7 @@ import {
   registerBits,
   registerBytes,
   sysRegId,
-  wordsOf,
+  wordOffsets,
 } from '#lib/abi/register-id.js';
 import { anyRegisterId } from './ids.ts';
 
@@ -142,7 +142,7 @@ describe('register ids', () => {
   ])('%x is %i bytes wide and takes %i words', (id, bytes, words) => {
     expect(registerBytes(id)).toBe(bytes);
     expect(registerBits(id)).toBe(bytes * 8);
-    expect(wordsOf(id)).toBe(words);
+    expect([...wordOffsets(BigUint64Array.of(id, id))]).toEqual([0, words, 2 * words]);
   });
 
   test.each([

@@ -1,6 +1,6 @@
 /** Device attributes of VMs and vCPUs: the SMCCC filter, the timers' interrupts, stolen time. The PMU's: `pmu.ts`. */
 import assert from 'node:assert/strict';
-import type { Vm } from '../../lib/vm.ts';
+import type { Vm } from '#lib/vm.js';
 import { type Code, refused, rejects, type Suite, untyped, withNewVcpu, withVcpu, withVm } from './suite.ts';
 
 const HAS = 'KVM_HAS_DEVICE_ATTR';

@@ -1,7 +1,7 @@
 /** getRegs() and setRegs(): many registers in one call, with a status for each. */
 import assert from 'node:assert/strict';
-import { formatRegister } from '../../lib/abi/register-names.ts';
-import { RegisterBatch } from '../../lib/register-batch.ts';
+import { formatRegister } from '#lib/abi/register-names.js';
+import { RegisterBatch } from '#lib/register-batch.js';
 import { FPCR, PC, PSCI_VERSION, SCTLR_EL1, V, X } from './registers.ts';
 import { refused, rejects, type Suite, untyped, withNewVcpu, withVcpu } from './suite.ts';
 

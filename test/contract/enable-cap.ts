@@ -1,7 +1,7 @@
 /** KVM_ENABLE_CAP on a VM (`kvm_vm_ioctl_enable_cap_generic`, kvm_main.c; `kvm_vm_ioctl_enable_cap`, arm.c). */
 import assert from 'node:assert/strict';
-import type { Capability } from '../../lib/abi/capabilities.ts';
-import type { Vm } from '../../lib/vm.ts';
+import type { Capability } from '#lib/abi/capabilities.js';
+import type { Vm } from '#lib/vm.js';
 import { type Code, refused, rejects, type Suite, untyped, withVm } from './suite.ts';
 
 function refuses(

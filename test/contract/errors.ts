@@ -1,6 +1,6 @@
 /** The shape of errors, which must not tell the backends apart. */
 import assert from 'node:assert/strict';
-import { KvmError } from '../../lib/errors.ts';
+import { KvmError } from '#lib/errors.js';
 import { PSCI_VERSION } from './registers.ts';
 import { refused, type Suite, withKvm, withNewVcpu, withVcpu, withVm } from './suite.ts';
 

@@ -1,6 +1,6 @@
 /** `ioctl()`: requests that have no method, and those that the hatch does not take. */
 import assert from 'node:assert/strict';
-import { KVM_IOCTL } from '../../lib/abi/ioctls.ts';
+import { KVM_IOCTL } from '#lib/abi/ioctls.js';
 import { refused, rejects, type Suite, untyped, withKvm, withVcpu, withVm } from './suite.ts';
 
 const { KVM_GET_API_VERSION, KVM_CHECK_EXTENSION, KVM_GET_VCPU_MMAP_SIZE } = KVM_IOCTL;

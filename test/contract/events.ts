@@ -1,7 +1,7 @@
 /** KVM_GET_VCPU_EVENTS and KVM_SET_VCPU_EVENTS (`__kvm_arm_vcpu_set_events`, guest.c; inject_fault.c), and MP states. */
 import assert from 'node:assert/strict';
-import { KVM_IOCTL } from '../../lib/abi/ioctls.ts';
-import type { Vcpu } from '../../lib/vcpu.ts';
+import { KVM_IOCTL } from '#lib/abi/ioctls.js';
+import type { Vcpu } from '#lib/vcpu.js';
 import { PC, PSTATE, RESET_UNKNOWN, sys, X } from './registers.ts';
 import { refused, rejects, type Suite, sibling, untyped, withVcpu } from './suite.ts';
 

@@ -1,7 +1,7 @@
 /** Identification registers: invariant, writable within limits, or zero (`set_id_reg` and its kin, sys_regs.c). */
 import assert from 'node:assert/strict';
-import { formatRegister } from '../../lib/abi/register-names.ts';
-import type { Vcpu } from '../../lib/vcpu.ts';
+import { formatRegister } from '#lib/abi/register-names.js';
+import type { Vcpu } from '#lib/vcpu.js';
 import {
   AIDR_EL1,
   CCSIDR,

@@ -1,6 +1,6 @@
 /** KVM_ARM_VCPU_INIT: targets, features, the order of the checks, and what a further init resets. */
 import assert from 'node:assert/strict';
-import type { VcpuInitOptions } from '../../lib/vcpu.ts';
+import type { VcpuInitOptions } from '#lib/vcpu.js';
 import {
   AIDR_EL1,
   CCSIDR,

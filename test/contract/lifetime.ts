@@ -1,10 +1,10 @@
 /** What closing means for a Kvm, a VM and a vCPU, and for what belongs to them. */
 import assert from 'node:assert/strict';
-import { KVM_IOCTL } from '../../lib/abi/ioctls.ts';
-import { KvmError } from '../../lib/errors.ts';
-import type { Kvm } from '../../lib/kvm.ts';
-import type { Vcpu } from '../../lib/vcpu.ts';
-import type { Vm } from '../../lib/vm.ts';
+import { KVM_IOCTL } from '#lib/abi/ioctls.js';
+import { KvmError } from '#lib/errors.js';
+import type { Kvm } from '#lib/kvm.js';
+import type { Vcpu } from '#lib/vcpu.js';
+import type { Vm } from '#lib/vm.js';
 import { type Suite, withKvm } from './suite.ts';
 
 /** A use of each public member with arguments that an open object accepts. */

@@ -1,6 +1,6 @@
 /** The performance monitor, feature PMU_V3 (arch/arm64/kvm/pmu-emul.c; the registers in sys_regs.c). */
 import assert from 'node:assert/strict';
-import type { Vcpu } from '../../lib/vcpu.ts';
+import type { Vcpu } from '#lib/vcpu.js';
 import { PMCR_EL0, RESET_UNKNOWN, sys } from './registers.ts';
 import {
   type Code,

@@ -1,6 +1,6 @@
 /** KVM_REG_ARM_PSCI_VERSION (reference section 1.1, the column of 5.18 to 6.12; `kvm_arm_set_fw_reg`, hypercalls.c). */
 import assert from 'node:assert/strict';
-import type { PsciVersion } from '../../lib/abi/psci.ts';
+import type { PsciVersion } from '#lib/abi/psci.js';
 import { PSCI_VERSION } from './registers.ts';
 import {
   refused,

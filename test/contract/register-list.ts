@@ -1,7 +1,7 @@
 /** KVM_GET_REG_LIST: which registers, in which order, and that each can be read and written back. */
 import assert from 'node:assert/strict';
-import { registerBits } from '../../lib/abi/register-id.ts';
-import { formatRegister } from '../../lib/abi/register-names.ts';
+import { registerBits } from '#lib/abi/register-id.js';
+import { formatRegister } from '#lib/abi/register-names.js';
 import { type Suite, withVcpu } from './suite.ts';
 
 const numbered = (count: number, name: (n: number) => string) =>

@@ -6,10 +6,10 @@
  * pointer authentication). Where a value belongs to that CPU rather than to KVM, the test says so.
  */
 import assert from 'node:assert/strict';
-import { KvmError } from '../../lib/errors.ts';
-import type { Kvm } from '../../lib/kvm.ts';
-import type { Vcpu, VcpuInitOptions } from '../../lib/vcpu.ts';
-import type { Vm } from '../../lib/vm.ts';
+import { KvmError } from '#lib/errors.js';
+import type { Kvm } from '#lib/kvm.js';
+import type { Vcpu, VcpuInitOptions } from '#lib/vcpu.js';
+import type { Vm } from '#lib/vm.js';
 
 /** What a runner must have. */
 export interface Tests {

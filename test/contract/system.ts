@@ -1,6 +1,6 @@
 /** /dev/kvm: version, capabilities, making VMs. */
 import assert from 'node:assert/strict';
-import type { Capability } from '../../lib/abi/capabilities.ts';
+import type { Capability } from '#lib/abi/capabilities.js';
 import { refused, rejects, type Suite, untyped, withKvm, withVm } from './suite.ts';
 
 /**

@@ -1,7 +1,7 @@
 /** The generic timers (arch/arm64/kvm/arch_timer.c) and KVM_ARM_SET_COUNTER_OFFSET. No exact time is expected. */
 import assert from 'node:assert/strict';
-import { KVM_IOCTL } from '../../lib/abi/ioctls.ts';
-import type { Vcpu } from '../../lib/vcpu.ts';
+import { KVM_IOCTL } from '#lib/abi/ioctls.js';
+import type { Vcpu } from '#lib/vcpu.js';
 import { PTIMER, TIMER } from './registers.ts';
 import { refused, rejects, type Suite, sibling, stores, untyped, withVcpu, withVm } from './suite.ts';
 

@@ -30,6 +30,11 @@ const view =
   };
 
 const U64 = within(0n, 2n ** 64n - 1n);
+/** An integer: a bigint, or a number of 32 bits. */
+const integer: Judge = value => {
+  if (typeof value !== 'number') return U64(value);
+  return Number.isInteger(value) && value >= 0 && value < 2 ** 32 ? undefined : RangeError;
+};
 const U32 = within(0n, 2n ** 32n - 1n);
 const U2048 = within(0n, 2n ** 2048n - 1n);
 const bytes = (least: number) => view(Uint8Array, least, 65536);
@@ -75,7 +80,7 @@ const CALLS: readonly Call[] = [
     method: 'ioctl',
     parameters: [
       [right(KVM_CHECK_EXTENSION), request],
-      [right(0n), U64],
+      [right(0n), integer],
       [right(undefined), nothing],
     ],
   },
