@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: 'test/build-addon.ts',
     // A crash of the addon ends one process and names its file, instead of the whole run.
     pool: 'forks',
     // The tests run what is published: the compiled library, loaded by Node itself.

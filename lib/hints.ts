@@ -12,6 +12,8 @@ export interface HintContext {
   readonly ipaBits?: number;
   readonly ipaLimit?: number;
   readonly vcpuId?: number;
+  /** Features that were asked for and that the host has no capability for. */
+  readonly lacking?: readonly string[];
   readonly register?: bigint | undefined;
   /** Set where the register is KVM_REG_ARM_PSCI_VERSION. */
   readonly psci?: { readonly hasFeature: boolean; accepted(): string | undefined } | undefined;
@@ -30,9 +32,10 @@ const HINTS: Readonly<Record<string, Hint>> = {
       : `This host takes ipaBits from 32 to ${ipaLimit}; ${ipaBits} was asked for`,
   'KVM_CREATE_VCPU EEXIST': ({ vcpuId }) => `The VM has a vCPU ${vcpuId} already`,
   'KVM_CREATE_VCPU EINVAL': 'The id is beyond what this VM can have: see checkExtension("MAX_VCPU_ID")',
-  'KVM_ARM_VCPU_INIT EINVAL':
-    'The host lacks one of the features or the target, two features exclude each other, ' +
-    "or the features differ from those of the VM's first vCPU",
+  'KVM_ARM_VCPU_INIT EINVAL': ({ lacking = [] }) =>
+    lacking.length > 0
+      ? `This host has no ${lacking.join(' and no ')}`
+      : "The host lacks the target, two features exclude each other, or the features differ from those of the VM's first vCPU",
   'KVM_ARM_VCPU_INIT ENOENT': 'This kernel does not know one of the feature bits',
   'KVM_ARM_VCPU_FINALIZE EINVAL': 'Only SVE is finalized, and only on a vCPU that was initialised with it',
   'KVM_ARM_VCPU_FINALIZE EPERM': 'It has been finalized already',

@@ -67,7 +67,6 @@ export class Kvm extends KvmBase {
     if (backend === 'emulated') return new Kvm(loadEmulator().openEmulated(host), reason);
     const found = probe({ path });
     if (backend === 'auto' && found.noArmHost) return new Kvm(loadEmulator().openEmulated(), found.reason);
-
     return new Kvm(loadNative().openDevice(found), found.reason);
   }
 }

@@ -16,7 +16,7 @@ import {
   STRUCT_SIZE,
   type VcpuEvents,
 } from './abi/structs.ts';
-import { featureBit, type VcpuFeature } from './abi/vcpu-features.ts';
+import { featureBit, VCPU_FEATURE_CAPABILITY, type VcpuFeature } from './abi/vcpu-features.ts';
 import { AttrResource } from './attributes.ts';
 import type { VcpuHandle } from './backend.ts';
 import { ioctlError, type KvmError } from './errors.ts';
@@ -86,7 +86,11 @@ export class Vcpu extends AttrResource<VcpuHandle> {
       (mask, feature) => mask | (1n << BigInt(featureBit(feature))),
       0n,
     );
-    this.#check('KVM_ARM_VCPU_INIT', handle.armVcpuInit(encodeVcpuInit(target, bits)));
+    const result = handle.armVcpuInit(encodeVcpuInit(target, bits));
+    if (result < 0) {
+      const hint = hintFor('KVM_ARM_VCPU_INIT', result, { lacking: this.#lacking(bits) });
+      throw ioctlError('KVM_ARM_VCPU_INIT', result, { hint });
+    }
     this.#features = bits;
   }
 
@@ -251,6 +255,14 @@ export class Vcpu extends AttrResource<VcpuHandle> {
       hint,
       register: id === undefined ? undefined : { id, name: formatRegister(id) },
     });
+  }
+
+  /** The features among these that the host has no capability for. */
+  #lacking(features: bigint): string[] {
+    return Object.entries(VCPU_FEATURE_CAPABILITY)
+      .filter(([name]) => (features >> BigInt(featureBit(name as VcpuFeature))) & 1n)
+      .filter(([, cap]) => cap !== undefined && this.vm.checkExtension(cap) === 0)
+      .map(([name]) => name);
   }
 
   get #hasPsci(): boolean {

@@ -1,5 +1,5 @@
 /**
- * Which errno an id gets that names no register of the vCPU (`kvm_arm_{get,set}_reg` and what they call,
+ * What becomes of an id that names no register of the vCPU (`kvm_arm_{get,set}_reg` and what they call,
  * arch/arm64/kvm/guest.c of Linux 6.12).
  *
  * @packageDocumentation

@@ -180,8 +180,9 @@ function eachRegister(
   visit: (id: bigint, start: number, count: number) => Result,
 ): Result {
   const starts = wordOffsets(ids);
-  if (words.length < starts.at(-1)!)
+  if (words.length < starts[ids.length]!) {
     throw outOfRange('words', 'long enough for the widths of all ids', words.length);
+  }
   let failed = 0;
   for (let i = 0; i < ids.length; i++) {
     status[i] = visit(ids[i]!, starts[i]!, starts[i + 1]! - starts[i]!);

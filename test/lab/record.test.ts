@@ -1,0 +1,40 @@
+/** The shipped profile is what recording the lab's kernel gives: nobody typed it. */
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { DEFAULT_HOST, type HostProfile, loadHost } from '#lib/emulator/profile.js';
+import { runInLab } from '#lib/lab/run.js';
+import { labStatus } from '#lib/lab/status.js';
+import { BOOT, describeLab } from './tier.ts';
+
+const shipped = loadHost(DEFAULT_HOST);
+const lab = labStatus();
+const other =
+  lab.available && !shipped.provenance.kernel.startsWith(`${lab.kernel.release} `)
+    ? ` (skipped: the lab has Linux ${lab.kernel.release}, and the profile is of ${shipped.provenance.kernel})`
+    : '';
+
+describeLab('recording the lab', () => {
+  it.skipIf(other !== '')(
+    `gives the profile ${DEFAULT_HOST} again, but for the date${other}`,
+    async () => {
+      const { machine } = shipped.provenance;
+      const args = [DEFAULT_HOST, machine];
+      const { status, stdout, stderr } = await runInLab({
+        script: 'dist/lib/record/main.js',
+        args,
+        timeoutMs: 5 * BOOT,
+      });
+      expect(stderr.toString()).toBe('');
+      expect(status).toBe(0);
+      const recorded = JSON.parse(stdout.toString()) as HostProfile;
+      const { recorded: date } = shipped.provenance;
+      expect({ ...recorded, provenance: { ...recorded.provenance, recorded: date } }).toEqual(shipped);
+    },
+    5 * BOOT,
+  );
+
+  it('is small enough to ship many', () => {
+    const file = new URL(`../../lib/emulator/hosts/${DEFAULT_HOST}.json`, import.meta.url);
+    expect(readFileSync(file).length).toBeLessThan(100_000);
+  });
+});

@@ -1,0 +1,111 @@
+/** Runs every code block of README.md: programs print what the README says, commands exist and succeed. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+
+interface Block {
+  readonly language: string;
+  readonly code: string;
+  readonly line: number;
+}
+
+const blocks: Block[] = [...readme.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(match => ({
+  language: match[1] ?? '',
+  code: match[2] ?? '',
+  line: readme.slice(0, match.index).split('\n').length,
+}));
+
+/** Programs, each with the output that follows it, if the README shows one. */
+const programs = blocks
+  .map((block, i) => ({ ...block, output: blocks[i + 1] }))
+  .filter(({ language }) => language === 'ts')
+  .map(({ code, line, output }) => ({
+    code,
+    line,
+    output: output?.language === 'text' ? output.code : undefined,
+  }));
+
+const commands = blocks
+  .filter(({ language }) => language === 'sh')
+  .flatMap(({ code, line }) =>
+    code
+      .trim()
+      .split(/\n|&&/)
+      .map(command => ({ command: command.trim(), line })),
+  );
+
+/** Inside the package, so that `import 'kvm-arm64'` finds it. */
+const FOLDER = join(ROOT, 'dist/readme');
+mkdirSync(FOLDER, { recursive: true });
+
+/** The README's programs speak of a machine without ARM KVM. */
+const env = { ...process.env, KVM_ARM64_BACKEND: 'emulated', NODE_OPTIONS: '', NO_COLOR: '1' };
+
+describe('README.md', () => {
+  it('has blocks of known languages', () => {
+    expect([...new Set(blocks.map(({ language }) => language))].sort()).toEqual(['sh', 'text', 'ts']);
+    expect(programs.length).toBeGreaterThanOrEqual(7);
+    expect(commands.length).toBeGreaterThanOrEqual(10);
+  });
+
+  it.each(programs)(
+    'the program at line $line runs and prints what stands below it',
+    ({ code, line, output }) => {
+      // As JavaScript: the README's programs have no type annotations.
+      const file = join(FOLDER, `line-${line}.mjs`);
+      writeFileSync(file, code);
+      const printed = execFileSync(process.execPath, [file], { env, encoding: 'utf8' });
+      expect(printed).toBe(output ?? '');
+    },
+  );
+
+  it('its programs are well typed', () => {
+    for (const { code, line } of programs) writeFileSync(join(FOLDER, `line-${line}.mts`), code);
+    const config = join(FOLDER, 'tsconfig.json');
+    writeFileSync(
+      config,
+      JSON.stringify({
+        extends: '../../tsconfig.json',
+        compilerOptions: { noEmit: true, rootDir: '../..', skipLibCheck: true },
+        include: ['./*.mts'],
+        exclude: [],
+      }),
+    );
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+    expect(() => execFileSync(process.execPath, [tsc, '-p', config], { encoding: 'utf8' })).not.toThrow();
+  });
+
+  it.each(commands.filter(({ command }) => command.startsWith('npx kvm-arm64 ')))(
+    '`$command` succeeds',
+    ({ command }) => {
+      const args = command.replace('npx kvm-arm64 ', '').replaceAll("'", '').split(' ');
+      // doctor answers 3 where there is no native KVM, as the README says.
+      const run = () =>
+        execFileSync(process.execPath, [join(ROOT, 'dist/lib/cli/main.js'), ...args], {
+          env,
+          encoding: 'utf8',
+        });
+      if (args[0] === 'doctor' && process.arch !== 'arm64') {
+        expect(run).toThrowError(expect.objectContaining({ status: 3 }));
+      } else {
+        expect(run()).not.toBe('');
+      }
+    },
+  );
+
+  it.each(commands.filter(({ command }) => !command.startsWith('npx kvm-arm64 ')))(
+    '`$command` is a script of package.json',
+    ({ command }) => {
+      const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+        scripts: Record<string, string>;
+      };
+      const [, script] = /^npm (?:run )?([\w:]+)/.exec(command) ?? [];
+      expect(['ci', ...Object.keys(scripts)]).toContain(script);
+    },
+  );
+});
