@@ -23,10 +23,10 @@ export function toRegisterId(register: Register): bigint {
 
 /** Accepts ids and names, and copies them. */
 export function toRegisterIds(registers: Iterable<Register>): BigUint64Array {
-  checkIterable('registers', registers);
-  // A detached array has no elements and cannot be copied.
+  // An array that is detached has no elements, and cannot be copied.
   if (types.isBigUint64Array(registers))
     return registers.length > 0 ? registers.slice() : new BigUint64Array();
+  checkIterable('registers', registers);
   return BigUint64Array.from(Array.from(registers, toRegisterId));
 }
 
@@ -105,7 +105,9 @@ export class RegisterBatch implements Iterable<readonly [id: bigint, value: bigi
 
   /** How many the kernel refused. */
   get failed(): number {
-    return this.status.reduce((count, status) => count + (status < 0 ? 1 : 0), 0);
+    let count = 0;
+    for (let i = 0; i < this.length; i++) if (this.status[i]! < 0) count++;
+    return count;
   }
 
   /** The value of the register at an index, unsigned, whatever its status (0 where it could not be read). */

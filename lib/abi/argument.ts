@@ -57,8 +57,10 @@ export function checkObject(name: string, value: object): void {
   if (typeof value !== 'object' || value === null) throw invalidType(name, 'an object', value);
 }
 
-/** Refuses all but an iterable object; a string is none, though it can be iterated. */
+/** Refuses all but an iterable object. Strings and arrays of numbers are iterable, too, but never of what is wanted. */
 export function checkIterable(name: string, value: Iterable<unknown>): void {
   checkObject(name, value);
-  if (typeof value[Symbol.iterator] !== 'function') throw invalidType(name, 'an iterable', value);
+  if (typeof value[Symbol.iterator] !== 'function' || ArrayBuffer.isView(value)) {
+    throw invalidType(name, 'an iterable', value);
+  }
 }

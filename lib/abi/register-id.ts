@@ -177,6 +177,8 @@ export function registerBits(id: bigint): number {
  * Looks at the ids as 32-bit halves: bigint arithmetic on some 300 ids would cost as much as several system calls.
  */
 export function wordOffsets(ids: BigUint64Array): Uint32Array {
+  // No ids may be those of an array that is detached, which has no halves.
+  if (ids.length === 0) return new Uint32Array(1);
   const halves = new Uint32Array(ids.buffer, ids.byteOffset, 2 * ids.length);
   const offsets = new Uint32Array(ids.length + 1);
   for (let i = 0; i < ids.length; i++) {

@@ -116,7 +116,8 @@ export class EmulatedVm implements VmHandle {
   }
 
   ioctl(request: number, argument: bigint | Uint8Array): Result {
-    if (this.#state === undefined) return -ERRNO.EBADF;
+    const vm = this.#state;
+    if (vm === undefined) return -ERRNO.EBADF;
     return flatIoctl(
       request,
       argument,
@@ -129,7 +130,11 @@ export class EmulatedVm implements VmHandle {
         KVM_ARM_PREFERRED_TARGET: init => this.armPreferredTarget(init),
         KVM_ARM_SET_COUNTER_OFFSET: offset => this.armSetCounterOffset(offset),
       },
-      { KVM_CHECK_EXTENSION: cap => (cap > 0xffff_ffffn ? 0 : this.checkExtension(Number(cap))) },
+      {
+        KVM_CHECK_EXTENSION: cap => (cap > 0xffff_ffffn ? 0 : this.checkExtension(Number(cap))),
+        // No guest has written a page yet: a ring that there is holds no entry to collect.
+        KVM_RESET_DIRTY_RINGS: () => (vm.dirtyRingSize === 0 ? -ERRNO.EINVAL : 0),
+      },
     );
   }
 

@@ -95,6 +95,18 @@ export const escapeHatch: Suite = ({ describe, it }, open) => {
     });
   });
 
+  describe('KVM_RESET_DIRTY_RINGS', () => {
+    // kvm_vm_ioctl_reset_dirty_pages (kvm_main.c).
+    it('finds nothing to reset in an empty ring; without a ring it is EINVAL', () => {
+      withVm(open, vm => {
+        refused('EINVAL', 'KVM_RESET_DIRTY_RINGS', () => vm.ioctl(KVM_IOCTL.KVM_RESET_DIRTY_RINGS));
+        vm.enableCap('DIRTY_LOG_RING_ACQ_REL', [65536]);
+        vm.createVcpu(0);
+        assert.equal(vm.ioctl(KVM_IOCTL.KVM_RESET_DIRTY_RINGS), 0);
+      });
+    });
+  });
+
   describe('ioctl() on a vCPU', () => {
     it('is the same as the methods, with a struct that may be longer than the request says', () => {
       withVm(open, vm => {

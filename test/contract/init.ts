@@ -1,6 +1,6 @@
 /** KVM_ARM_VCPU_INIT: targets, features, the order of the checks, and what a further init resets. */
 import assert from 'node:assert/strict';
-import type { VcpuInitOptions } from '#lib/vcpu.js';
+import type { Vcpu, VcpuInitOptions } from '#lib/vcpu.js';
 import {
   AIDR_EL1,
   CCSIDR,
@@ -198,15 +198,19 @@ export const init: Suite = ({ describe, it }, open) => {
       });
     });
 
-    it('says in the hint what it may be', () => {
-      withNewVcpu(open, vcpu => {
-        const { hint } = refused('EINVAL', INIT, () => vcpu.init({ features: ['SVE'] }));
-        // Neoverse N1 has no SVE (Arm DDI 0487, FEAT_SVE is optional from Armv8.2).
-        assert.equal(hint, 'This host has no SVE');
+    it('says in the hint what the host lacks, or what it may be', () => {
+      const hintOf = (code: 'EINVAL' | 'ENOENT', vcpu: Vcpu, options: VcpuInitOptions) =>
+        refused(code, INIT, () => vcpu.init(options)).hint ?? '';
+      withVcpu(open, ['PSCI_0_2'], vcpu => {
+        assert.equal(hintOf('EINVAL', vcpu, { features: ['SVE'] }), 'This host has no SVE');
+        const two = hintOf('EINVAL', vcpu, { features: ['SVE', 'PSCI_0_2', 'EL1_32BIT'] });
+        assert.equal(two, 'This host has no EL1_32BIT and no SVE');
         assert.match(
-          refused('ENOENT', INIT, () => vcpu.init({ features: [7] })).hint ?? '',
-          /does not know one of the feature bits/,
+          hintOf('EINVAL', vcpu, { features: ['PMU_V3'] }),
+          /differ from those of the VM's first vCPU/,
         );
+        assert.match(hintOf('EINVAL', vcpu, { target: 0 }), /lacks the target/);
+        assert.match(hintOf('ENOENT', vcpu, { features: [7] }), /does not know one of the feature bits/);
       });
     });
   });
