@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { checkObject, invalidValue } from './abi/argument.ts';
+import { checkObject, checkString, invalidValue } from './abi/argument.ts';
 import type { HostProfile } from './emulator/profile.ts';
 import { Kvm as KvmBase } from './kvm.ts';
 import { loadEmulator, loadNative, loadProbe } from './load-backend.ts';
@@ -62,7 +62,8 @@ export class Kvm extends KvmBase {
    */
   static open(options: OpenOptions = {}): Kvm {
     checkObject('options', options);
-    const { host, path } = options;
+    const { host, path = '/dev/kvm' } = options;
+    checkString('path', path);
     const { backend, reason } = chooseBackend(options);
     if (backend === 'emulated') return new Kvm(loadEmulator().openEmulated(host), reason);
     const found = probe({ path });

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { checkObject } from './abi/argument.ts';
+import { checkObject, checkString } from './abi/argument.ts';
 import { Kvm as KvmBase } from './kvm.ts';
 import { openDevice } from './native/open.ts';
 import { probe } from './native/probe.ts';
@@ -26,7 +26,9 @@ export class Kvm extends KvmBase {
    */
   static open(options: OpenOptions = {}): Kvm {
     checkObject('options', options);
-    const found = probe({ path: options.path });
+    const { path = '/dev/kvm' } = options;
+    checkString('path', path);
+    const found = probe({ path });
     return new Kvm(openDevice(found), found.reason);
   }
 }

@@ -1,6 +1,6 @@
 /** Which backend `Kvm.open()` takes on this machine, and what it says where it takes none. */
 
-import { Kvm, type OpenOptions, probe } from 'kvm-arm64';
+import { Kvm, type OpenOptions, type ProbeOptions, probe } from 'kvm-arm64';
 import { Kvm as EmulatedKvm } from 'kvm-arm64/emulator';
 import { Kvm as NativeKvm } from 'kvm-arm64/native';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -15,6 +15,12 @@ function told(kvm: { backend: string; host: string; reason: string; close(): voi
   kvm.close();
   return { backend, host, reason };
 }
+
+describe('probe', () => {
+  it.each([undefined, null, {}, { path: 5 }, { path: 'a\0b' }, { path: '' }])('never throws: %j', options => {
+    expect(typeof probe(options as ProbeOptions).usable).toBe('boolean');
+  });
+});
 
 describe('Kvm.open', () => {
   beforeEach(() => vi.stubEnv('KVM_ARM64_BACKEND', ''));
@@ -82,6 +88,11 @@ describe('Kvm.open', () => {
     expect(() => Kvm.open({ backend: 'native', host: HOST })).toThrowError(
       expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }),
     );
+    for (const open of [Kvm.open, NativeKvm.open]) {
+      expect(() => open({ path: 5 as unknown as string })).toThrowError(
+        expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
+      );
+    }
     expect(() => Kvm.open({ host: 'linux-6.12-neoverse-n2' })).toThrowError(
       expect.objectContaining({ code: 'ERR_BAD_PROFILE', message: expect.stringContaining(HOST) }),
     );

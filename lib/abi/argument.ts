@@ -64,3 +64,8 @@ export function checkIterable(name: string, value: Iterable<unknown>): void {
     throw invalidType(name, 'an iterable', value);
   }
 }
+
+/** Refuses all but a string. */
+export function checkString(name: string, value: string): void {
+  if (typeof value !== 'string') throw invalidType(name, 'a string', value);
+}

@@ -25,6 +25,6 @@ export interface Probe extends Facts, Verdict {}
  * ```
  */
 export function probe(options: ProbeOptions = {}): Probe {
-  const facts = gatherFacts(options.path ?? '/dev/kvm');
+  const facts = gatherFacts(options?.path ?? '/dev/kvm');
   return { ...facts, ...judge(facts) };
 }
