@@ -6,6 +6,7 @@
 import { sysRegId } from '../abi/register-id.ts';
 import type { SpecialRegister } from './register-access.ts';
 import type { RegisterAccess, VcpuState } from './state.ts';
+import { plainRegister } from './write-rules.ts';
 
 /** PMCR_EL0.N, 15:11: how many event counters there are. VM-wide. */
 const N_SHIFT = 11n;
@@ -58,6 +59,34 @@ const bits =
     reset: vcpu => vcpu.configuration!.resets[cell]! & counterMask(vcpu),
   });
 
+const ID_AA64PFR0_EL1 = sysRegId(3, 0, 0, 4, 0);
+const ID_AA64DFR0_EL1 = sysRegId(3, 0, 0, 5, 0);
+
+/** A field of an ID register as the VM has it now; 0 where it has no such register. */
+function idField(vcpu: VcpuState, id: bigint, shift: bigint): bigint {
+  const value = vcpu.configuration!.registers.get(id)?.get(vcpu) ?? 0n;
+  return (value >> shift) & 0xfn;
+}
+
+/** Event numbers have 10 bits in PMUv3, 16 in its extensions (`kvm_pmu_event_mask`); other versions are none. */
+const EVENT_MASKS: Readonly<Record<string, bigint>> = { 1: 0x3ffn, 4: 0xffffn, 5: 0xffffn, 6: 0xffffn, 7: 0xffffn };
+const EVENT = 0xffffn;
+/** PMEVTYPER<n>_EL0.NSH: count in EL2. */
+const INCLUDE_EL2 = 1n << 27n;
+
+/** The unknown value of a reset is cut to what the VM's ID registers say at that time (`kvm_pmu_evtyper_mask`). */
+const eventType: SpecialRegister = ({ cell, scope }) => ({
+  ...plainRegister({ cell, scope }),
+  reset(vcpu) {
+    const events = EVENT_MASKS[String(idField(vcpu, ID_AA64DFR0_EL1, 8n))] ?? 0n;
+    const levels = idField(vcpu, ID_AA64PFR0_EL1, 8n) === 0n ? INCLUDE_EL2 : 0n;
+    return vcpu.configuration!.resets[cell]! & ~(EVENT & ~events) & ~levels;
+  },
+});
+
+/** PMEVTYPER0_EL0 to PMEVTYPER30_EL0. */
+const EVENT_TYPES = Array.from({ length: 31 }, (_, n) => sysRegId(3, 3, 14, 12 + (n >> 3), n & 7));
+
 /** The special registers of the PMU, by id. */
 export const pmuRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
   [PMCR_EL0, pmcr],
@@ -67,4 +96,5 @@ export const pmuRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
   [sysRegId(3, 3, 9, 12, 2), bits('clears')], // PMCNTENCLR_EL0
   [sysRegId(3, 3, 9, 12, 3), bits('clears')], // PMOVSCLR_EL0
   [sysRegId(3, 3, 9, 14, 3), bits('sets')], // PMOVSSET_EL0
+  ...EVENT_TYPES.map(id => [id, eventType] as const),
 ];

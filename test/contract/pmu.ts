@@ -1,7 +1,7 @@
 /** The performance monitor, feature PMU_V3 (arch/arm64/kvm/pmu-emul.c; the registers in sys_regs.c). */
 import assert from 'node:assert/strict';
 import type { Vcpu } from '#lib/vcpu.js';
-import { PMCR_EL0, RESET_UNKNOWN, sys } from './registers.ts';
+import { ID_AA64DFR0_EL1, ID_AA64PFR0_EL1, PMCR_EL0, RESET_UNKNOWN, sys } from './registers.ts';
 import {
   type Code,
   refused,
@@ -120,6 +120,24 @@ export const pmu: Suite = ({ describe, it }, open) => {
           stores(vcpu, id, 0n);
         }
       });
+    });
+
+    // kvm_pmu_evtyper_mask: PMUVer of ID_AA64DFR0_EL1 decides how many events there are, EL2 of ID_AA64PFR0_EL1 bit 27.
+    it('cut the event types at a reset to what the ID registers of the VM say then', () => {
+      for (const [id, clear, set, value] of [
+        [ID_AA64DFR0_EL1, 0xf00n, 0x100n, 0xc800_00den],
+        [ID_AA64DFR0_EL1, 0xf00n, 0x000n, 0xc800_0000n],
+        [ID_AA64PFR0_EL1, 0xf00n, 0x000n, 0xc000_c0den],
+      ] as const) {
+        withVcpu(open, ['PMU_V3'], vcpu => {
+          vcpu.setOneReg(id, (vcpu.getOneReg(id) & ~clear) | set);
+          assert.equal(vcpu.getOneReg(PMEVTYPER(0)), 0xc800_c0den);
+          vcpu.init({ features: ['PMU_V3'] });
+          for (const n of [0, 30]) assert.equal(vcpu.getOneReg(PMEVTYPER(n)), value);
+          // Any value can be written nevertheless.
+          stores(vcpu, PMEVTYPER(0), 0xc800_c0den);
+        });
+      }
     });
 
     it('have PMSWINC_EL0, which takes all and keeps nothing', () => {
