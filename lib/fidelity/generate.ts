@@ -1,0 +1,104 @@
+/**
+ * Sequences of calls from seeds: most wander, some go through one thing from end to end.
+ *
+ * @packageDocumentation
+ */
+import type { HostProfile } from '../emulator/profile.ts';
+import type { Call } from './calls.ts';
+import { MOVES } from './moves.ts';
+import { Sequence } from './sequence.ts';
+
+/** Any move at any time; half of the time there is a vCPU to begin with. */
+function wander(length: number, s: Sequence): void {
+  if (s.random.oneIn(2)) s.readyVcpu();
+  while (s.calls.length < length) s.random.weighted(MOVES)(s);
+}
+
+/** One register: each digit of it with each value, what that leaves, to whom, and whether a further init undoes it. */
+export function everyDigitOf(id: bigint, s: Sequence): void {
+  const { vm, vcpu } = s.readyVcpu();
+  const sibling = s.createVcpu(vm, 1);
+  s.init(sibling);
+  for (const values of s.registers.everyDigit(id)) {
+    for (const value of values) {
+      s.call(vcpu, 'setOneReg', id, value);
+      s.call(vcpu, 'getOneReg', id);
+    }
+    s.call(sibling, 'getOneReg', id);
+    s.init(vcpu);
+    s.call(vcpu, 'getOneReg', id);
+  }
+}
+
+/** Every register under a coprocessor that it does not belong to. */
+export function foreignCoprocessors(s: Sequence): void {
+  const { vcpu } = s.readyVcpu();
+  for (const known of s.registers.ids) {
+    const id = s.registers.underForeignCoprocessor(known);
+    s.call(vcpu, 'setOneReg', id, s.registers.value(known));
+    s.call(vcpu, 'getOneReg', id);
+  }
+}
+
+/** All registers at once: what a write of one does to others, to a sibling, and what a further init leaves. */
+export function upheaval(s: Sequence): void {
+  const { vm, vcpu } = s.readyVcpu();
+  const sibling = s.createVcpu(vm, 1 + s.random.below(300));
+  s.init(sibling);
+  s.call(sibling, 'state');
+  for (const id of s.registers.ids) s.call(vcpu, 'setOneReg', id, s.registers.modest(id));
+  for (const each of [vcpu, sibling]) s.call(each, 'state');
+  s.init(vcpu);
+}
+
+const CAPABILITIES_AT_A_TIME = 32;
+/** Linux 7.3 ends at 251. */
+const MAX_CAPABILITY = 287;
+
+/** A range of capabilities: asked of both descriptors, and enabled. */
+function capabilities(first: number, s: Sequence): void {
+  const vm = s.createVm();
+  for (let cap = first; cap < first + CAPABILITIES_AT_A_TIME; cap++) {
+    s.call('kvm', 'checkExtension', cap);
+    s.call(vm, 'checkExtension', cap);
+    s.call(vm, 'enableCap', cap, 0, `${s.random.pick(['00', '01'])}${'00'.repeat(31)}`);
+  }
+}
+
+/** Every capability that a kernel may have one day. */
+export function allCapabilities(s: Sequence): void {
+  for (let first = 0; first <= MAX_CAPABILITY; first += CAPABILITIES_AT_A_TIME) capabilities(first, s);
+}
+
+/** The shapes of sequences, each as often as its weight says. */
+const SHAPES: readonly (readonly [weight: number, shape: (s: Sequence) => void])[] = [
+  [30, s => wander(5 + s.random.below(12), s)],
+  [30, s => wander(40, s)],
+  [4, s => wander(250, s)],
+  [2, s => everyDigitOf(s.random.pick(s.registers.ruled), s)],
+  [3, upheaval],
+  [1, foreignCoprocessors],
+  [2, s => capabilities(s.random.below(MAX_CAPABILITY), s)],
+];
+
+/** The sequence of a seed, for a host: its registers and features are what there is to choose from. */
+export function generateCalls(profile: HostProfile, seed: number): Call[] {
+  const sequence = new Sequence(profile, seed);
+  sequence.random.weighted(SHAPES)(sequence);
+  return sequence.finish();
+}
+
+/** A sequence and the seed that gives it again. */
+export interface SeededSequence {
+  readonly seed: number;
+  readonly calls: readonly Call[];
+}
+
+/** The sequences of the seeds from `seed` on, of at least so many calls together. */
+export function* sequences(profile: HostProfile, seed: number, calls: number): Generator<SeededSequence> {
+  for (let next = seed, made = 0; made < calls; next++) {
+    const sequence = { seed: next, calls: generateCalls(profile, next) };
+    made += sequence.calls.length;
+    yield sequence;
+  }
+}
