@@ -1,0 +1,13 @@
+/**
+ * Runs on an ARM machine and prints a trace of its kernel: `node dist/lib/fidelity/trace-guest.js HOST`.
+ *
+ * @packageDocumentation
+ */
+import { loadHost } from '../emulator/profile.ts';
+import { openDevice } from '../native/open.ts';
+import { probe } from '../native/probe.ts';
+import { recordTrace } from './trace.ts';
+
+const found = probe();
+const profile = loadHost(process.argv[2] ?? '');
+process.stdout.write(recordTrace(() => openDevice(found), profile));
