@@ -4,8 +4,9 @@
  * @packageDocumentation
  */
 import { sysRegId } from '../abi/register-id.ts';
-import type { SpecialRegister } from './register-access.ts';
+import { cellsOf, type SpecialRegister } from './register-access.ts';
 import type { RegisterAccess, VcpuState } from './state.ts';
+import { plainRegister } from './write-rules.ts';
 
 /** PMCR_EL0.N, 15:11: how many event counters there are. VM-wide. */
 const N_SHIFT = 11n;
@@ -58,6 +59,46 @@ const bits =
     reset: vcpu => vcpu.configuration!.resets[cell]! & counterMask(vcpu),
   });
 
+const ID_AA64PFR0_EL1 = sysRegId(3, 0, 0, 4, 0);
+const ID_AA64DFR0_EL1 = sysRegId(3, 0, 0, 5, 0);
+
+/** A digit of an ID register as userspace has left it. */
+function idDigit(vcpu: VcpuState, id: bigint, digit: bigint): number {
+  const { cell, scope } = vcpu.configuration!.registers.get(id)!;
+  return Number((cellsOf(vcpu, scope)[cell]! >> (4n * digit)) & 0xfn);
+}
+
+/** PMUVer: 1 has 10 bits of event numbers, later ones 16 (`__kvm_pmu_event_mask`, pmu-emul.c). */
+const EVENT_MASK: Readonly<Record<number, bigint>> = {
+  1: 0x3ffn,
+  4: 0xffffn,
+  5: 0xffffn,
+  6: 0xffffn,
+  7: 0xffffn,
+};
+const EXCLUDE_EL1_EL0 = 0xc000_0000n;
+const INCLUDE_EL2 = 0x0800_0000n;
+const EXCLUDE_NS_AND_EL3 = 0x3400_0000n;
+
+/** The bits of an event selector that the vCPU's ID registers allow for (`kvm_pmu_evtyper_mask`, pmu-emul.c). */
+function eventTypeMask(vcpu: VcpuState): bigint {
+  return (
+    EXCLUDE_EL1_EL0 |
+    (EVENT_MASK[idDigit(vcpu, ID_AA64DFR0_EL1, 2n)] ?? 0n) |
+    (idDigit(vcpu, ID_AA64PFR0_EL1, 2n) === 0 ? 0n : INCLUDE_EL2) |
+    (idDigit(vcpu, ID_AA64PFR0_EL1, 3n) === 0 ? 0n : EXCLUDE_NS_AND_EL3)
+  );
+}
+
+/** Storage, but for the unknown value of a reset, which is cut to those bits (`reset_pmevtyper`). */
+const eventType: SpecialRegister = ({ cell, scope }) => ({
+  ...plainRegister({ cell, scope }),
+  reset: vcpu => vcpu.configuration!.resets[cell]! & eventTypeMask(vcpu),
+});
+
+const PMCCFILTR_EL0 = sysRegId(3, 3, 14, 15, 7);
+const PMEVTYPER_EL0 = Array.from({ length: 31 }, (_, n) => sysRegId(3, 3, 14, 12 + (n >> 3), n & 7));
+
 /** The special registers of the PMU, by id. */
 export const pmuRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
   [PMCR_EL0, pmcr],
@@ -67,4 +108,5 @@ export const pmuRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
   [sysRegId(3, 3, 9, 12, 2), bits('clears')], // PMCNTENCLR_EL0
   [sysRegId(3, 3, 9, 12, 3), bits('clears')], // PMOVSCLR_EL0
   [sysRegId(3, 3, 9, 14, 3), bits('sets')], // PMOVSSET_EL0
+  ...[...PMEVTYPER_EL0, PMCCFILTR_EL0].map(id => [id, eventType] as const),
 ];

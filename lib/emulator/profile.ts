@@ -40,14 +40,16 @@ export interface ProfileRegister {
   readonly varies?: true;
   /** The kernel answers for it but does not list it. */
   readonly unlisted?: true;
+  /** It is there only while a digit of an ID register (0 the lowest) has at least this value. */
+  readonly needs?: { readonly id: Hex; readonly digit: number; readonly least: number };
   /** The id of the register whose storage it shares. */
   readonly sameAs?: Hex;
 }
 
-/** What differs for a set of vCPU features. */
+/** What differs for some sets of vCPU features. */
 export interface ProfileConfiguration {
-  /** Feature bits, without POWER_OFF. */
-  readonly features: number;
+  /** The sets: feature bits, without POWER_OFF. */
+  readonly features: readonly number[];
   /** Registers of the profile that this vCPU has not. */
   readonly absent?: readonly Hex[];
   /** Reset values that differ. */
@@ -126,7 +128,7 @@ export interface HostProfile {
 export const DEFAULT_HOST = 'linux-6.12-neoverse-n1';
 
 /** The profiles that the package has. */
-export const HOSTS: readonly string[] = [DEFAULT_HOST];
+export const HOSTS: readonly string[] = [DEFAULT_HOST, 'linux-6.12-max', 'linux-6.12-max-sve'];
 
 /**
  * Loads a profile by name.

@@ -49,31 +49,38 @@ export class EmulatedVcpu implements VcpuHandle {
     return 0;
   }
 
-  /** No profile has a feature that is finalized so far. */
-  armVcpuFinalize(_feature: number): Result {
+  armVcpuFinalize(feature: number): Result {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
-    return vcpu.configuration === undefined ? -ERRNO.ENOEXEC : -ERRNO.EINVAL;
+    if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
+    if (feature !== KVM_ARM_VCPU.KVM_ARM_VCPU_SVE || !hasSve(vcpu)) return -ERRNO.EINVAL;
+    if (vcpu.sveFinalized) return -ERRNO.EPERM;
+    vcpu.sveFinalized = true;
+    return 0;
   }
 
   getRegList(): BigUint64Array | Result {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
-    return vcpu.configuration?.list.slice() ?? -ERRNO.ENOEXEC;
+    if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
+    if (hasSve(vcpu) && !vcpu.sveFinalized) return -ERRNO.EPERM;
+    const { list, conditional, registers } = vcpu.configuration;
+    if (conditional.every(access => access.isPresent!(vcpu))) return list.slice();
+    return list.filter(id => registers.get(id)?.isPresent?.(vcpu) ?? true);
   }
 
   getOneReg(id: bigint): bigint | Result {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
-    return find(vcpu.configuration, id)?.get(vcpu) ?? missingRegister(id);
+    return find(vcpu, vcpu.configuration, id)?.get(vcpu) ?? missingRegister(id);
   }
 
   setOneReg(id: bigint, value: bigint): Result {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
-    return find(vcpu.configuration, id)?.set(vcpu, value) ?? missingRegister(id);
+    return find(vcpu, vcpu.configuration, id)?.set(vcpu, value) ?? missingRegister(id);
   }
 
   getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result {
@@ -147,11 +154,18 @@ export class EmulatedVcpu implements VcpuHandle {
   }
 }
 
-function find({ registers, anyCoprocessor }: Configuration, id: bigint): RegisterAccess | undefined {
-  const access = registers.get(id);
-  if (access !== undefined) return access;
-  const canonical = underAnyCoprocessor(id, anyCoprocessor);
-  return canonical === undefined ? undefined : registers.get(canonical);
+/** The register that answers for an id, if the vCPU has one now. */
+function find(
+  vcpu: VcpuState,
+  { registers, anyCoprocessor }: Configuration,
+  id: bigint,
+): RegisterAccess | undefined {
+  const access = registers.get(id) ?? registers.get(underAnyCoprocessor(id, anyCoprocessor) ?? id);
+  return access?.isPresent?.(vcpu) === false ? undefined : access;
+}
+
+function hasSve({ configuration }: VcpuState): boolean {
+  return (((configuration?.features ?? 0) >> KVM_ARM_VCPU.KVM_ARM_VCPU_SVE) & 1) === 1;
 }
 
 /** `kvm_reset_vcpu`: values that survive are kept where the vCPU had been initialised before. */
@@ -167,6 +181,7 @@ function reset(vcpu: VcpuState, configuration: Configuration): void {
   vcpu.configuration = configuration;
   vcpu.cells = [...configuration.resets];
   for (const access of configuration.computed) vcpu.cells[access.cell] = access.reset!(vcpu);
+  if (!vcpu.sveFinalized) vcpu.sveMaxVq = configuration.sveMaxVq;
   if (!isFirst) for (const cell of configuration.surviving) vcpu.cells[cell] = before[cell]!;
 }
 

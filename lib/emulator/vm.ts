@@ -71,6 +71,8 @@ export class EmulatedVm implements VmHandle {
       cells: [],
       mpState: KVM_MP_STATE.KVM_MP_STATE_RUNNABLE,
       serror: undefined,
+      sveFinalized: false,
+      sveMaxVq: 0,
       pmuCreated: false,
     });
   }
