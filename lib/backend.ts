@@ -12,7 +12,8 @@
  *   classes above have checked them. What only the kernel can judge (an unknown capability, a foreign
  *   register id) comes here unchecked.
  * - **Bytes are little-endian structs** as `lib/abi` lays them out. Inputs are not kept; outputs are fresh.
- * - **A handle owns its descriptor.** `close` may be called twice; afterwards every method answers `-EBADF`.
+ * - **A handle owns its descriptor.** `close` may be called twice; afterwards every method answers `-EBADF` (a batch for
+ *   each register).
  *   Closing a VM does not close its vCPUs: as in the kernel, they keep the VM alive.
  * - A failed call changes nothing, except where the kernel itself does.
  *
@@ -90,7 +91,7 @@ export interface VcpuHandle extends AttrHandle {
    *
    * @param status - receives 0 or `-errno` for each
    * @returns how many failed
-   * @throws RangeError where there are too few words: the arrays of a batch are the caller's, who may have changed them
+   * @throws RangeError where words or status are too short: the arrays of a batch are the caller's, who may have changed them
    */
   getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result;
   /** Writes many, in order, going on after a failure; as {@link getRegs}. */

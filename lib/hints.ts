@@ -16,7 +16,7 @@ export interface HintContext {
   readonly lacking?: readonly string[];
   readonly register?: bigint | undefined;
   /** Set where the register is KVM_REG_ARM_PSCI_VERSION. */
-  readonly psci?: { readonly hasFeature: boolean; accepted(): string | undefined } | undefined;
+  readonly psci?: { hasFeature(): boolean; accepted(): string | undefined } | undefined;
 }
 
 type Hint = string | ((context: HintContext) => string | undefined);
@@ -63,7 +63,7 @@ function refusedValue({ register }: HintContext): string | undefined {
 }
 
 function refusedPsciVersion({ psci }: HintContext): string | undefined {
-  if (psci?.hasFeature === false) {
+  if (psci?.hasFeature() === false) {
     return "This vCPU was initialised without PSCI_0_2 and has PSCI 0.1; initialise it with features: ['PSCI_0_2'] to select a version";
   }
   const accepted = psci?.accepted();

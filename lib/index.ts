@@ -62,8 +62,8 @@ export class Kvm extends KvmBase {
    */
   static open(options: OpenOptions = {}): Kvm {
     checkObject('options', options);
-    const { host, path = '/dev/kvm' } = options;
-    checkString('path', path);
+    const { host, path } = options;
+    if (path !== undefined) checkString('path', path);
     const { backend, reason } = chooseBackend(options);
     if (backend === 'emulated') return new Kvm(loadEmulator().openEmulated(host), reason);
     const found = probe({ path });

@@ -26,8 +26,8 @@ export class Kvm extends KvmBase {
    */
   static open(options: OpenOptions = {}): Kvm {
     checkObject('options', options);
-    const { path = '/dev/kvm' } = options;
-    checkString('path', path);
+    const { path } = options;
+    if (path !== undefined) checkString('path', path);
     const found = probe({ path });
     return new Kvm(openDevice(found), found.reason);
   }

@@ -15,6 +15,9 @@ const N_MASK = 0x1fn;
 /** The bits of PMCR_EL0 that userspace can change (ARMV8_PMU_PMCR_MASK, linux/perf/arm_pmuv3.h). */
 const PMCR_MASK = 0xffn;
 
+/** PMCR_EL0.LC, the long cycle counter: RES1 on a CPU without AArch32. */
+const PMCR_LC = 1n << 6n;
+
 const PMCR_EL0 = sysRegId(3, 3, 9, 12, 0);
 const counters = (pmcr: bigint) => (pmcr >> N_SHIFT) & N_MASK;
 
@@ -27,13 +30,13 @@ export function physicalCounters(
   return access === undefined ? 0n : counters(resets[access.cell]!);
 }
 
-const pmcr: SpecialRegister = ({ cell, scope }) => ({
+const pmcr: SpecialRegister = ({ cell, scope, profile }) => ({
   cell,
   scope,
   get: vcpu => (vcpu.cells[cell]! & ~(N_MASK << N_SHIFT)) | (vcpu.vm.pmcrN << N_SHIFT),
   set(vcpu, value) {
     if (counters(value) <= vcpu.configuration!.pmcrN) vcpu.vm.pmcrN = counters(value);
-    vcpu.cells[cell] = value & PMCR_MASK;
+    vcpu.cells[cell] = (value & PMCR_MASK) | (profile.behaviours.aarch32User ? 0n : PMCR_LC);
     return 0;
   },
 });

@@ -185,7 +185,7 @@ function reset(vcpu: VcpuState, configuration: Configuration): void {
   if (!isFirst) for (const cell of configuration.surviving) vcpu.cells[cell] = before[cell]!;
 }
 
-/** Walks a batch: each register's words follow those of the one before. Too few words are refused as by the addon. */
+/** Walks a batch: each register's words follow those of the one before. Arrays that are too short are refused as by the addon. */
 function eachRegister(
   ids: BigUint64Array,
   words: BigUint64Array,
@@ -196,6 +196,7 @@ function eachRegister(
   if (words.length < starts[ids.length]!) {
     throw outOfRange('words', 'long enough for the widths of all ids', words.length);
   }
+  if (status.length < ids.length) throw outOfRange('status', 'as long as ids', status.length);
   let failed = 0;
   for (let i = 0; i < ids.length; i++) {
     status[i] = visit(ids[i]!, starts[i]!, starts[i + 1]! - starts[i]!);

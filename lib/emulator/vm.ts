@@ -11,7 +11,6 @@ import { encodeVcpuInit } from '../abi/structs.ts';
 import type { Result, VmHandle } from '../backend.ts';
 import { enableCap } from './enable-cap.ts';
 import { flatIoctl } from './ioctl.ts';
-
 import { hasSmcccAttr, setSmcccAttr } from './smccc-filter.ts';
 import type { HostModel, VmState } from './state.ts';
 import { hostCounter } from './timer-registers.ts';
