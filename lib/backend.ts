@@ -7,7 +7,8 @@
  * - **Results are the kernel's.** A method answers what the system call answers: zero or more on success
  *   and the **negative errno** on failure (`-22` is `-EINVAL`). Where success is something else than a
  *   number (a handle, a register value), a `number` still means failure. Nothing throws for an errno; the
- *   classes above turn it into a `KvmError`, in one place for both backends.
+ *   classes above turn it into a `KvmError`, in one place for both backends. (What a backend cannot do at all is no
+ *   errno: `ERR_NOT_EMULATED`.)
  * - **Arguments are trusted to be of their type and within the width that the kernel's struct has**; the
  *   classes above have checked them. What only the kernel can judge (an unknown capability, a foreign
  *   register id) comes here unchecked.

@@ -30,7 +30,9 @@ const HINTS: Readonly<Record<string, Hint>> = {
     ipaBits === 0 || ipaLimit === undefined || ipaLimit <= 0
       ? undefined
       : `This host takes ipaBits from 32 to ${ipaLimit}; ${ipaBits} was asked for`,
-  'KVM_CREATE_VCPU EEXIST': ({ vcpuId }) => `The VM has a vCPU ${vcpuId} already`,
+  'KVM_CREATE_VCPU EEXIST': ({ vcpuId }) =>
+    `The VM has a vCPU ${vcpuId} already; one that was closed keeps its id until the VM is closed`,
+  'KVM_CHECK_EXTENSION EINVAL': 'Only a VM can answer this: vm.checkExtension()',
   'KVM_CREATE_VCPU EINVAL': 'The id is beyond what this VM can have: see checkExtension("MAX_VCPU_ID")',
   'KVM_ARM_VCPU_INIT EINVAL': ({ lacking = [] }) =>
     lacking.length > 0

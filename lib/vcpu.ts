@@ -3,8 +3,7 @@
  *
  * @packageDocumentation
  */
-import { types } from 'node:util';
-import { checkObject, checkUnsigned, invalidType } from './abi/argument.ts';
+import { checkOptions, checkUnsigned, invalidType } from './abi/argument.ts';
 import { type MpState, mpStateName, mpStateNumber } from './abi/mp-state.ts';
 import { formatPsciVersion, type PsciVersion, parsePsciVersion } from './abi/psci.ts';
 import { firmwareRegId } from './abi/register-id.ts';
@@ -76,7 +75,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
    */
   init(options: VcpuInitOptions = {}): void {
     const { handle } = this;
-    checkObject('options', options);
+    checkOptions('options', options, ['target', 'features']);
     const { target = this.vm.preferredTarget().target, features = ['PSCI_0_2' as const] } = options;
     checkUnsigned('target', target, 0xffff_ffff);
     if (!Array.isArray(features))
@@ -232,9 +231,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
    */
   setVcpuEvents(events: Partial<VcpuEvents>): void {
     const { handle } = this;
-    if (typeof events !== 'object' || events === null || types.isUint8Array(events)) {
-      throw invalidType('events', 'an object of vCPU events', events);
-    }
+    checkOptions('events', events, ['serrorPending', 'serrorHasEsr', 'extDabtPending', 'serrorEsr']);
     this.#check('KVM_SET_VCPU_EVENTS', handle.setVcpuEvents(encodeVcpuEvents({ ...NO_EVENTS, ...events })));
   }
 

@@ -70,8 +70,8 @@ export interface ProfileBehaviours {
   readonly clidrNeedsLevel: boolean;
 }
 
-const FORMAT = 'kvm-arm64-host';
-const VERSION = 1;
+export const FORMAT = 'kvm-arm64-host';
+export const VERSION = 1;
 
 /** A recorded host. */
 export interface HostProfile {
@@ -139,23 +139,8 @@ export function loadHost(name: string): HostProfile {
   if (!HOSTS.includes(name)) {
     throw new KvmError(
       'ERR_BAD_PROFILE',
-      `There is no host named ${JSON.stringify(name)}${didYouMean(name, HOSTS)}`,
+      `There is no host ${JSON.stringify(name)}${didYouMean(name, HOSTS)}; there are ${HOSTS.join(', ')}`,
     );
   }
   return JSON.parse(readFileSync(new URL(`./hosts/${name}.json`, import.meta.url), 'utf8')) as HostProfile;
-}
-
-/**
- * Accepts a profile that was recorded by this library.
- *
- * @throws KvmError `ERR_BAD_PROFILE` for anything else
- */
-export function checkProfile(profile: HostProfile): HostProfile {
-  if (typeof profile !== 'object' || profile === null || profile.format !== FORMAT) {
-    throw new KvmError('ERR_BAD_PROFILE', `host must be a name or a profile, whose format is '${FORMAT}'`);
-  }
-  if (profile.version !== VERSION) {
-    throw new KvmError('ERR_BAD_PROFILE', `The profile's version is not ${VERSION}: it is another library's`);
-  }
-  return profile;
 }

@@ -12,7 +12,7 @@ import { decodeVcpuInit } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result, VcpuHandle } from '../backend.ts';
 import { getEvents, setEvents } from './events.ts';
-import { flatIoctl } from './ioctl.ts';
+import { flatIoctl, NOT_YET_ON_VCPU } from './ioctl.ts';
 import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
 import type { Configuration, RegisterAccess, VcpuState } from './state.ts';
 import { getVcpuAttr, hasVcpuAttr, setVcpuAttr } from './vcpu-attributes.ts';
@@ -134,19 +134,25 @@ export class EmulatedVcpu implements VcpuHandle {
 
   ioctl(request: number, argument: bigint | Uint8Array): Result {
     if (this.#state === undefined) return -ERRNO.EBADF;
-    return flatIoctl(request, argument, {
-      KVM_ARM_VCPU_INIT: init => this.armVcpuInit(init),
-      KVM_ARM_VCPU_FINALIZE: feature =>
-        this.armVcpuFinalize(new DataView(feature.buffer, feature.byteOffset).getInt32(0, true)),
-      KVM_GET_MP_STATE: state => {
-        new DataView(state.buffer, state.byteOffset).setUint32(0, this.getMpState(), true);
-        return 0;
+    return flatIoctl(
+      request,
+      argument,
+      {
+        KVM_ARM_VCPU_INIT: init => this.armVcpuInit(init),
+        KVM_ARM_VCPU_FINALIZE: feature =>
+          this.armVcpuFinalize(new DataView(feature.buffer, feature.byteOffset).getInt32(0, true)),
+        KVM_GET_MP_STATE: state => {
+          new DataView(state.buffer, state.byteOffset).setUint32(0, this.getMpState(), true);
+          return 0;
+        },
+        KVM_SET_MP_STATE: state =>
+          this.setMpState(new DataView(state.buffer, state.byteOffset).getUint32(0, true)),
+        KVM_GET_VCPU_EVENTS: events => this.getVcpuEvents(events),
+        KVM_SET_VCPU_EVENTS: events => this.setVcpuEvents(events),
       },
-      KVM_SET_MP_STATE: state =>
-        this.setMpState(new DataView(state.buffer, state.byteOffset).getUint32(0, true)),
-      KVM_GET_VCPU_EVENTS: events => this.getVcpuEvents(events),
-      KVM_SET_VCPU_EVENTS: events => this.setVcpuEvents(events),
-    });
+      {},
+      NOT_YET_ON_VCPU,
+    );
   }
 
   close(): void {
