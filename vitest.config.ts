@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    reporters: ['default', './test/skip-reporter.ts'],
     globalSetup: 'test/build-addon.ts',
     // A crash of the addon ends one process and names its file, instead of the whole run.
     pool: 'forks',

@@ -7,12 +7,14 @@
  * - **Results are the kernel's.** A method answers what the system call answers: zero or more on success
  *   and the **negative errno** on failure (`-22` is `-EINVAL`). Where success is something else than a
  *   number (a handle, a register value), a `number` still means failure. Nothing throws for an errno; the
- *   classes above turn it into a `KvmError`, in one place for both backends.
+ *   classes above turn it into a `KvmError`, in one place for both backends. (What a backend cannot do at all is no
+ *   errno: `ERR_NOT_EMULATED`.)
  * - **Arguments are trusted to be of their type and within the width that the kernel's struct has**; the
  *   classes above have checked them. What only the kernel can judge (an unknown capability, a foreign
  *   register id) comes here unchecked.
  * - **Bytes are little-endian structs** as `lib/abi` lays them out. Inputs are not kept; outputs are fresh.
- * - **A handle owns its descriptor.** `close` may be called twice; afterwards every method answers `-EBADF`.
+ * - **A handle owns its descriptor.** `close` may be called twice; afterwards every method answers `-EBADF` (a batch for
+ *   each register).
  *   Closing a VM does not close its vCPUs: as in the kernel, they keep the VM alive.
  * - A failed call changes nothing, except where the kernel itself does.
  *
@@ -90,7 +92,7 @@ export interface VcpuHandle extends AttrHandle {
    *
    * @param status - receives 0 or `-errno` for each
    * @returns how many failed
-   * @throws RangeError where there are too few words: the arrays of a batch are the caller's, who may have changed them
+   * @throws RangeError where words or status are too short: the arrays of a batch are the caller's, who may have changed them
    */
   getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result;
   /** Writes many, in order, going on after a failure; as {@link getRegs}. */

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { checkObject } from './abi/argument.ts';
+import { checkOptions } from './abi/argument.ts';
 import type { HostProfile } from './emulator/profile.ts';
 import { openEmulated } from './emulator/system.ts';
 import { Kvm as KvmBase } from './kvm.ts';
@@ -25,7 +25,7 @@ export class Kvm extends KvmBase {
    * @throws KvmError `ERR_BAD_PROFILE` for an unknown host
    */
   static open(options: OpenOptions = {}): Kvm {
-    checkObject('options', options);
+    checkOptions('options', options, ['host']);
     return new Kvm(openEmulated(options.host), 'Asked for: kvm-arm64/emulator.');
   }
 }

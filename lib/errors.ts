@@ -36,6 +36,7 @@ export interface KvmErrorDetails {
  *
  * - `ERR_CLOSED`: the object, or the VM or Kvm that it belongs to, was closed;
  * - `ERR_BACKEND_UNAVAILABLE`: the backend that was asked for cannot be used here; `hint` has the cure;
+ * - `ERR_NOT_EMULATED`: the kernel would answer this request, and the emulated host does not yet;
  * - `ERR_BAD_PROFILE`: a host profile is damaged or foreign; the message names the field.
  */
 export class KvmError extends Error {

@@ -16,7 +16,7 @@ export interface HintContext {
   readonly lacking?: readonly string[];
   readonly register?: bigint | undefined;
   /** Set where the register is KVM_REG_ARM_PSCI_VERSION. */
-  readonly psci?: { readonly hasFeature: boolean; accepted(): string | undefined } | undefined;
+  readonly psci?: { hasFeature(): boolean; accepted(): string | undefined } | undefined;
 }
 
 type Hint = string | ((context: HintContext) => string | undefined);
@@ -30,7 +30,9 @@ const HINTS: Readonly<Record<string, Hint>> = {
     ipaBits === 0 || ipaLimit === undefined || ipaLimit <= 0
       ? undefined
       : `This host takes ipaBits from 32 to ${ipaLimit}; ${ipaBits} was asked for`,
-  'KVM_CREATE_VCPU EEXIST': ({ vcpuId }) => `The VM has a vCPU ${vcpuId} already`,
+  'KVM_CREATE_VCPU EEXIST': ({ vcpuId }) =>
+    `The VM has a vCPU ${vcpuId} already; one that was closed keeps its id until the VM is closed`,
+  'KVM_CHECK_EXTENSION EINVAL': 'Only a VM can answer this: vm.checkExtension()',
   'KVM_CREATE_VCPU EINVAL': 'The id is beyond what this VM can have: see checkExtension("MAX_VCPU_ID")',
   'KVM_ARM_VCPU_INIT EINVAL': ({ lacking = [] }) =>
     lacking.length > 0
@@ -63,7 +65,7 @@ function refusedValue({ register }: HintContext): string | undefined {
 }
 
 function refusedPsciVersion({ psci }: HintContext): string | undefined {
-  if (psci?.hasFeature === false) {
+  if (psci?.hasFeature() === false) {
     return "This vCPU was initialised without PSCI_0_2 and has PSCI 0.1; initialise it with features: ['PSCI_0_2'] to select a version";
   }
   const accepted = psci?.accepted();

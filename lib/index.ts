@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { checkObject, checkString, invalidValue } from './abi/argument.ts';
+import { checkOptions, checkString, invalidValue } from './abi/argument.ts';
 import type { HostProfile } from './emulator/profile.ts';
 import { Kvm as KvmBase } from './kvm.ts';
 import { loadEmulator, loadNative, loadProbe } from './load-backend.ts';
@@ -61,9 +61,9 @@ export class Kvm extends KvmBase {
    * ```
    */
   static open(options: OpenOptions = {}): Kvm {
-    checkObject('options', options);
-    const { host, path = '/dev/kvm' } = options;
-    checkString('path', path);
+    checkOptions('options', options, ['backend', 'host', 'path']);
+    const { host, path } = options;
+    if (path !== undefined) checkString('path', path);
     const { backend, reason } = chooseBackend(options);
     if (backend === 'emulated') return new Kvm(loadEmulator().openEmulated(host), reason);
     const found = probe({ path });

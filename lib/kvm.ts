@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { checkObject, checkUnsigned } from './abi/argument.ts';
+import { checkOptions, checkUnsigned } from './abi/argument.ts';
 import { type Capability, capabilityNumber, KVM_CAP } from './abi/capabilities.ts';
 import { formatPsciVersion, type PsciVersion, parsePsciVersion } from './abi/psci.ts';
 import { firmwareRegId } from './abi/register-id.ts';
@@ -76,7 +76,7 @@ export class Kvm extends Resource<KvmHandle> {
    */
   createVm(options: VmOptions = {}): Vm {
     const { handle } = this;
-    checkObject('options', options);
+    checkOptions('options', options, ['ipaBits']);
     const { ipaBits = this.#defaultIpaBits() } = options;
     checkUnsigned('ipaBits', ipaBits, 0xff);
     const vm = handle.createVm(BigInt(ipaBits));

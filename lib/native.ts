@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { checkObject, checkString } from './abi/argument.ts';
+import { checkOptions, checkString } from './abi/argument.ts';
 import { Kvm as KvmBase } from './kvm.ts';
 import { openDevice } from './native/open.ts';
 import { probe } from './native/probe.ts';
@@ -25,9 +25,9 @@ export class Kvm extends KvmBase {
    * @throws KvmError `ERR_BACKEND_UNAVAILABLE`, with the cause in the message and the cure in `hint`
    */
   static open(options: OpenOptions = {}): Kvm {
-    checkObject('options', options);
-    const { path = '/dev/kvm' } = options;
-    checkString('path', path);
+    checkOptions('options', options, ['path']);
+    const { path } = options;
+    if (path !== undefined) checkString('path', path);
     const found = probe({ path });
     return new Kvm(openDevice(found), found.reason);
   }

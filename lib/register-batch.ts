@@ -149,6 +149,13 @@ export class RegisterBatch implements Iterable<readonly [id: bigint, value: bigi
     }
   }
 
+  /** Values in hex by name, of those that succeeded: what `JSON.stringify` takes, which knows no bigint. */
+  toJSON(): Record<string, string> {
+    return Object.fromEntries(
+      Array.from(this, ([id, value]) => [formatRegister(id), `0x${value.toString(16)}`]),
+    );
+  }
+
   #store(index: number, value: bigint): void {
     for (let i = this.#start(index), rest = value; i < this.#start(index + 1); i++, rest >>= 64n)
       this.words[i] = rest;

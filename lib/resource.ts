@@ -45,6 +45,7 @@ export abstract class Resource<H extends FdHandle> {
 
   /** @internal */
   constructor(what: string, kind: FdKind, handle: H, owner?: Resource<FdHandle>) {
+    if (handle === undefined) throw illegalConstructor(what);
     this.#what = what;
     this.#kind = kind;
     this.#handle = handle;
@@ -148,4 +149,10 @@ export function toU64(name: string, value: number | bigint): bigint {
   const wide = BigInt(value);
   if (wide < 0n || wide > 0xffff_ffff_ffff_ffffn) throw outOfRange(name, 'from 0 to 2^64-1', value);
   return wide;
+}
+
+/** `new Kvm()` and the like; with Node's code. */
+function illegalConstructor(what: string): TypeError {
+  const made = { Kvm: 'Kvm.open()', Vm: 'kvm.createVm()', Vcpu: 'vm.createVcpu()' }[what];
+  return Object.assign(new TypeError(`A ${what} is made by ${made}`), { code: 'ERR_ILLEGAL_CONSTRUCTOR' });
 }

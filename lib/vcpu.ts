@@ -3,8 +3,7 @@
  *
  * @packageDocumentation
  */
-import { types } from 'node:util';
-import { checkObject, checkUnsigned, invalidType } from './abi/argument.ts';
+import { checkOptions, checkUnsigned, invalidType } from './abi/argument.ts';
 import { type MpState, mpStateName, mpStateNumber } from './abi/mp-state.ts';
 import { formatPsciVersion, type PsciVersion, parsePsciVersion } from './abi/psci.ts';
 import { firmwareRegId } from './abi/register-id.ts';
@@ -47,7 +46,8 @@ const NO_EVENTS: VcpuEvents = {
 };
 
 const PSCI_VERSION = firmwareRegId(0);
-const PSCI_0_2 = 1n << BigInt(featureBit('PSCI_0_2'));
+/** What a vCPU without the feature PSCI_0_2 reads (`kvm_psci_version`, include/kvm/arm_psci.h). */
+const KVM_ARM_PSCI_0_1 = 1n;
 
 /** A vCPU of a VM, made by {@link Vm.createVcpu}. */
 export class Vcpu extends AttrResource<VcpuHandle> {
@@ -55,8 +55,6 @@ export class Vcpu extends AttrResource<VcpuHandle> {
   readonly vm: Vm;
   /** The id that it was created with. */
   readonly id: number;
-  /** Features of the last successful init, to explain what the kernel refuses later. */
-  #features = 0n;
 
   /** @internal Use {@link Vm.createVcpu}. */
   constructor(handle: VcpuHandle, vm: Vm, id: number) {
@@ -77,7 +75,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
    */
   init(options: VcpuInitOptions = {}): void {
     const { handle } = this;
-    checkObject('options', options);
+    checkOptions('options', options, ['target', 'features']);
     const { target = this.vm.preferredTarget().target, features = ['PSCI_0_2' as const] } = options;
     checkUnsigned('target', target, 0xffff_ffff);
     if (!Array.isArray(features))
@@ -91,7 +89,6 @@ export class Vcpu extends AttrResource<VcpuHandle> {
       const hint = hintFor('KVM_ARM_VCPU_INIT', result, { lacking: this.#lacking(bits) });
       throw ioctlError('KVM_ARM_VCPU_INIT', result, { hint });
     }
-    this.#features = bits;
   }
 
   /**
@@ -234,9 +231,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
    */
   setVcpuEvents(events: Partial<VcpuEvents>): void {
     const { handle } = this;
-    if (typeof events !== 'object' || events === null || types.isUint8Array(events)) {
-      throw invalidType('events', 'an object of vCPU events', events);
-    }
+    checkOptions('events', events, ['serrorPending', 'serrorHasEsr', 'extDabtPending', 'serrorEsr']);
     this.#check('KVM_SET_VCPU_EVENTS', handle.setVcpuEvents(encodeVcpuEvents({ ...NO_EVENTS, ...events })));
   }
 
@@ -246,10 +241,12 @@ export class Vcpu extends AttrResource<VcpuHandle> {
   }
 
   #error(request: string, errno: number, id?: bigint): KvmError {
-    const isPsci = id === PSCI_VERSION;
     const hint = hintFor(request, errno, {
       register: id,
-      psci: isPsci ? { hasFeature: this.#hasPsci, accepted: () => this.#acceptedPsciVersions() } : undefined,
+      psci:
+        id === PSCI_VERSION
+          ? { hasFeature: () => this.#hasPsci(), accepted: () => this.#acceptedPsciVersions() }
+          : undefined,
     });
     return ioctlError(request, errno, {
       hint,
@@ -265,8 +262,9 @@ export class Vcpu extends AttrResource<VcpuHandle> {
       .map(([name]) => name);
   }
 
-  get #hasPsci(): boolean {
-    return (this.#features & PSCI_0_2) !== 0n;
+  /** Asked of the kernel: an init by `ioctl()` sets features, too. */
+  #hasPsci(): boolean {
+    return this.handle.getOneReg(PSCI_VERSION) !== KVM_ARM_PSCI_0_1;
   }
 
   /** For an error message only: whatever goes wrong here must not hide the error that is being explained. */

@@ -60,6 +60,11 @@ function graphOf(entry: string): Set<string> {
 describe('the floors', () => {
   it('are those of ARCHITECTURE.md', () => {
     const text = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
+    const rows = [...text.matchAll(/^\| `lib\/.* \| (.*) \|$/gm)].map(([, allowed]) => allowed);
+    const rooms = rows
+      .slice(0, Object.keys(FLOORS).length)
+      .map(row => (row === 'nothing' ? [] : row!.split(', ').sort()));
+    expect(rooms).toEqual(Object.values(FLOORS).map(allowed => allowed.toSorted()));
     for (const room of readdirSync(LIB, { withFileTypes: true }).filter(entry => entry.isDirectory())) {
       expect(Object.keys(FLOORS)).toContain(room.name);
       expect(text).toContain(`\`lib/${room.name}/\``);

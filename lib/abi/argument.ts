@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { didYouMean } from './nearest.ts';
 
 function show(value: unknown): string {
   switch (typeof value) {
@@ -52,9 +53,26 @@ export function checkU64(name: string, value: bigint): void {
     throw outOfRange(name, 'an unsigned 64-bit bigint', value);
 }
 
-/** Refuses all but an object, as options are given in. */
-export function checkObject(name: string, value: object): void {
+/** Refuses all but an object. */
+function checkObject(name: string, value: object): void {
   if (typeof value !== 'object' || value === null) throw invalidType(name, 'an object', value);
+}
+
+/** Refuses all but an object of known options: a misspelt one would be left out in silence. */
+export function checkOptions<Options extends object>(
+  name: string,
+  options: Options,
+  known: readonly (keyof Options & string)[],
+): void {
+  checkObject(name, options);
+  if (Array.isArray(options) || ArrayBuffer.isView(options)) {
+    throw invalidType(name, `an object of ${known.join(', ')}`, options);
+  }
+  for (const option of Object.keys(options)) {
+    if (!(known as readonly string[]).includes(option)) {
+      throw invalidValue(name, `made of ${known.join(', ')}${didYouMean(option, known)}`, option);
+    }
+  }
 }
 
 /** Refuses all but an iterable object. Strings and arrays of numbers are iterable, too, but never of what is wanted. */

@@ -7,6 +7,7 @@ import { KVM_CAP } from '../abi/capabilities.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { sysRegId } from '../abi/register-id.ts';
 import { decodeVcpuEvents, encodeVcpuEvents } from '../abi/structs.ts';
+import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result } from '../backend.ts';
 import type { VcpuState } from './state.ts';
 
@@ -22,6 +23,12 @@ const ESR_ISV = 1n << 24n;
 
 const ESR_EL1 = sysRegId(3, 0, 5, 2, 0);
 const FAR_EL1 = sysRegId(3, 0, 6, 0, 0);
+const TCR_EL1 = sysRegId(3, 0, 2, 0, 2);
+
+/** AArch32: TTBCR.EAE chooses the long-descriptor format of DFSR, with its bit 9 set. */
+const TTBCR_EAE = 1n << 31n;
+const DFSR_EXTABT_LPAE = 0x210n;
+const DFSR_EXTABT = 0x8n;
 
 /** A data abort from the same exception level, or from a lower one, with a synchronous external abort as its cause. */
 const EC_DABT = { current: 0x25n << 26n, lower: 0x24n << 26n };
@@ -69,10 +76,20 @@ export function setEvents(vcpu: VcpuState, bytes: Uint8Array): Result {
 
 /** The abort shows in ESR_EL1 and FAR_EL1 at once; the vector is taken by the next run. */
 function injectDataAbort(vcpu: VcpuState): void {
-  const registers = vcpu.configuration?.registers;
-  if (registers === undefined) return;
-  const mode = (registers.get(PSTATE)?.get(vcpu) ?? 0n) & 0x1fn;
-  const isLower = (mode & 0x10n) !== 0n || (mode & 0xfn) === 0n;
-  registers.get(ESR_EL1)?.set(vcpu, (isLower ? EC_DABT.lower : EC_DABT.current) | FSC_EXTABT);
-  registers.get(FAR_EL1)?.set(vcpu, 0n);
+  if (vcpu.configuration === undefined) return;
+  const { registers, features } = vcpu.configuration;
+  const is32Bit = ((features >> KVM_ARM_VCPU.KVM_ARM_VCPU_EL1_32BIT) & 1) === 1;
+  const cell = (id: bigint) => registers.get(id)!.cell;
+  const { cells } = vcpu;
+  if (is32Bit) {
+    // `inject_abt32`: FAR_EL1 is IFAR and DFAR, of which this is DFAR, and ESR_EL1 is DFSR.
+    const isLpae = (cells[cell(TCR_EL1)]! & TTBCR_EAE) !== 0n;
+    cells[cell(ESR_EL1)] = isLpae ? DFSR_EXTABT_LPAE : DFSR_EXTABT;
+    cells[cell(FAR_EL1)] = cells[cell(FAR_EL1)]! & ~0xffff_ffffn;
+  } else {
+    const mode = cells[cell(PSTATE)]! & 0x1fn;
+    const isLower = (mode & 0x10n) !== 0n || (mode & 0xfn) === 0n;
+    cells[cell(ESR_EL1)] = (isLower ? EC_DABT.lower : EC_DABT.current) | FSC_EXTABT;
+    cells[cell(FAR_EL1)] = 0n;
+  }
 }

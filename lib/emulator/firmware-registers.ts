@@ -54,7 +54,8 @@ const workaround2: SpecialRegister = ({ cell, scope, profile }) => ({
   scope,
   get(vcpu) {
     const idRegister = vcpu.configuration!.registers.get(ID_AA64PFR1_EL1);
-    const hasSsbs = idRegister !== undefined && ((idRegister.get(vcpu) >> SSBS_SHIFT) & 0xfn) !== 0n;
+    const features = idRegister === undefined ? 0n : cellsOf(vcpu, idRegister.scope)[idRegister.cell]!;
+    const hasSsbs = ((features >> SSBS_SHIFT) & 0xfn) !== 0n;
     return hasSsbs ? cellsOf(vcpu, scope)[cell]! : BigInt(profile.behaviours.workaround2WithoutSsbs);
   },
   set(vcpu, value) {

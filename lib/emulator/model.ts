@@ -5,9 +5,10 @@
  * @packageDocumentation
  */
 import { physicalCounters } from './pmu-registers.ts';
-import type { HostProfile, ProfileConfiguration } from './profile.ts';
+import type { HostProfile, ProfileConfiguration, ProfileRegister } from './profile.ts';
 import { specialRegister } from './special-registers.ts';
-import type { Configuration, HostModel, RegisterAccess } from './state.ts';
+import type { Configuration, HostModel, RegisterAccess, VcpuState } from './state.ts';
+import { greatestVq, SVE_VLS } from './sve-registers.ts';
 import { plainRegister } from './write-rules.ts';
 
 const models = new WeakMap<HostProfile, HostModel>();
@@ -29,9 +30,9 @@ function makeModel(profile: HostProfile): HostModel {
     configuration(features) {
       let configuration = configurations.get(features);
       if (configuration === undefined) {
-        const recorded = profile.configurations.find(({ features: bits }) => BigInt(bits) === features);
+        const recorded = profile.configurations.find(({ features: sets }) => sets.includes(Number(features)));
         if (recorded === undefined) return undefined;
-        configuration = configure(profile, recorded);
+        configuration = configure(profile, Number(features), recorded);
         configurations.set(features, configuration);
       }
       return configuration;
@@ -41,7 +42,8 @@ function makeModel(profile: HostProfile): HostModel {
 
 function configure(
   profile: HostProfile,
-  { features, absent = [], resets = {}, writes = {} }: ProfileConfiguration,
+  features: number,
+  { absent = [], resets = {}, writes = {} }: ProfileConfiguration,
 ): Configuration {
   const missing = new Set(absent);
   const present = profile.registers.filter(({ id }) => !missing.has(id));
@@ -51,31 +53,52 @@ function configure(
   /** Cell of each register that has storage of its own. */
   const cellOf = new Map<string, number>();
 
-  for (const { id, reset, write: usual, scope = 'vcpu', survivesInit, sameAs } of present) {
+  for (const { id, reset, write: usual, scope = 'vcpu', survivesInit, sameAs, needs } of present) {
     const write = id in writes ? writes[id] : usual;
     const shared = sameAs === undefined ? undefined : cellOf.get(sameAs);
-    const cell = shared ?? cells[scope].push(BigInt(`0x${resets[id] ?? reset}`)) - 1;
+    const cell = shared ?? cells[scope].push(fromHex(resets[id] ?? reset)) - 1;
     cellOf.set(id, cell);
     if (survivesInit) surviving.push(cell);
-    const number = BigInt(`0x${id}`);
+    const number = fromHex(id);
+    const access =
+      specialRegister(number, { cell, scope, profile }) ??
+      plainRegister({ cell, scope, ...(write && { write }) });
     registers.set(
       number,
-      specialRegister(number, { cell, scope, profile }) ??
-        plainRegister({ cell, scope, ...(write && { write }) }),
+      needs === undefined ? access : { ...access, isPresent: presence(needs, registers) },
     );
   }
+  const vectorLengths = registers.get(SVE_VLS);
   return {
     features,
     list: BigUint64Array.from(
       present.filter(({ unlisted }) => !unlisted),
-      ({ id }) => BigInt(`0x${id}`),
+      ({ id }) => fromHex(id),
     ),
+    conditional: [...registers.values()].filter(({ isPresent }) => isPresent !== undefined),
     registers,
-    anyCoprocessor: new Set(profile.anyCoprocessor.map(id => BigInt(`0x${id}`))),
+    anyCoprocessor: new Set(profile.anyCoprocessor.map(fromHex)),
     resets: cells.vcpu,
     vmResets: cells.vm,
     computed: [...registers.values()].filter(({ reset }) => reset !== undefined),
+    sveMaxVq: vectorLengths === undefined ? 0 : greatestVq(cells.vcpu[vectorLengths.cell]!),
     pmcrN: physicalCounters(registers, cells.vcpu),
     surviving,
+  };
+}
+
+function fromHex(digits: string): bigint {
+  return BigInt(`0x${digits}`);
+}
+
+/** Whether the digit of the ID register is great enough now. */
+function presence(
+  { id, digit, least }: NonNullable<ProfileRegister['needs']>,
+  registers: ReadonlyMap<bigint, RegisterAccess>,
+): (vcpu: VcpuState) => boolean {
+  const shift = BigInt(digit) * 4n;
+  return vcpu => {
+    const value = registers.get(fromHex(id))?.get(vcpu);
+    return typeof value === 'bigint' && Number((value >> shift) & 0xfn) >= least;
   };
 }

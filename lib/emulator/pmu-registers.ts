@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { sysRegId } from '../abi/register-id.ts';
-import type { SpecialRegister } from './register-access.ts';
+import { cellsOf, type SpecialRegister } from './register-access.ts';
 import type { RegisterAccess, VcpuState } from './state.ts';
 import { plainRegister } from './write-rules.ts';
 
@@ -14,6 +14,9 @@ const N_MASK = 0x1fn;
 
 /** The bits of PMCR_EL0 that userspace can change (ARMV8_PMU_PMCR_MASK, linux/perf/arm_pmuv3.h). */
 const PMCR_MASK = 0xffn;
+
+/** PMCR_EL0.LC, the long cycle counter: RES1 on a CPU without AArch32. */
+const PMCR_LC = 1n << 6n;
 
 const PMCR_EL0 = sysRegId(3, 3, 9, 12, 0);
 const counters = (pmcr: bigint) => (pmcr >> N_SHIFT) & N_MASK;
@@ -27,13 +30,13 @@ export function physicalCounters(
   return access === undefined ? 0n : counters(resets[access.cell]!);
 }
 
-const pmcr: SpecialRegister = ({ cell, scope }) => ({
+const pmcr: SpecialRegister = ({ cell, scope, profile }) => ({
   cell,
   scope,
   get: vcpu => (vcpu.cells[cell]! & ~(N_MASK << N_SHIFT)) | (vcpu.vm.pmcrN << N_SHIFT),
   set(vcpu, value) {
     if (counters(value) <= vcpu.configuration!.pmcrN) vcpu.vm.pmcrN = counters(value);
-    vcpu.cells[cell] = value & PMCR_MASK;
+    vcpu.cells[cell] = (value & PMCR_MASK) | (profile.behaviours.aarch32User ? 0n : PMCR_LC);
     return 0;
   },
 });
@@ -62,30 +65,42 @@ const bits =
 const ID_AA64PFR0_EL1 = sysRegId(3, 0, 0, 4, 0);
 const ID_AA64DFR0_EL1 = sysRegId(3, 0, 0, 5, 0);
 
-/** A field of an ID register as the VM has it now; 0 where it has no such register. */
-function idField(vcpu: VcpuState, id: bigint, shift: bigint): bigint {
-  const value = vcpu.configuration!.registers.get(id)?.get(vcpu) ?? 0n;
-  return (value >> shift) & 0xfn;
+/** A digit of an ID register as userspace has left it. */
+function idDigit(vcpu: VcpuState, id: bigint, digit: bigint): number {
+  const { cell, scope } = vcpu.configuration!.registers.get(id)!;
+  return Number((cellsOf(vcpu, scope)[cell]! >> (4n * digit)) & 0xfn);
 }
 
-/** Event numbers have 10 bits in PMUv3, 16 in its extensions (`kvm_pmu_event_mask`); other versions are none. */
-const EVENT_MASKS: Readonly<Record<string, bigint>> = { 1: 0x3ffn, 4: 0xffffn, 5: 0xffffn, 6: 0xffffn, 7: 0xffffn };
-const EVENT = 0xffffn;
-/** PMEVTYPER<n>_EL0.NSH: count in EL2. */
-const INCLUDE_EL2 = 1n << 27n;
+/** PMUVer: 1 has 10 bits of event numbers, later ones 16 (`__kvm_pmu_event_mask`, pmu-emul.c). */
+const EVENT_MASK: Readonly<Record<number, bigint>> = {
+  1: 0x3ffn,
+  4: 0xffffn,
+  5: 0xffffn,
+  6: 0xffffn,
+  7: 0xffffn,
+};
+const EXCLUDE_EL1_EL0 = 0xc000_0000n;
+const INCLUDE_EL2 = 0x0800_0000n;
+const EXCLUDE_NS_AND_EL3 = 0x3400_0000n;
 
-/** The unknown value of a reset is cut to what the VM's ID registers say at that time (`kvm_pmu_evtyper_mask`). */
+/** The bits of an event selector that the vCPU's ID registers allow for (`kvm_pmu_evtyper_mask`, pmu-emul.c). */
+function eventTypeMask(vcpu: VcpuState): bigint {
+  return (
+    EXCLUDE_EL1_EL0 |
+    (EVENT_MASK[idDigit(vcpu, ID_AA64DFR0_EL1, 2n)] ?? 0n) |
+    (idDigit(vcpu, ID_AA64PFR0_EL1, 2n) === 0 ? 0n : INCLUDE_EL2) |
+    (idDigit(vcpu, ID_AA64PFR0_EL1, 3n) === 0 ? 0n : EXCLUDE_NS_AND_EL3)
+  );
+}
+
+/** Storage, but for the unknown value of a reset, which is cut to those bits (`reset_pmevtyper`). */
 const eventType: SpecialRegister = ({ cell, scope }) => ({
   ...plainRegister({ cell, scope }),
-  reset(vcpu) {
-    const events = EVENT_MASKS[String(idField(vcpu, ID_AA64DFR0_EL1, 8n))] ?? 0n;
-    const levels = idField(vcpu, ID_AA64PFR0_EL1, 8n) === 0n ? INCLUDE_EL2 : 0n;
-    return vcpu.configuration!.resets[cell]! & ~(EVENT & ~events) & ~levels;
-  },
+  reset: vcpu => vcpu.configuration!.resets[cell]! & eventTypeMask(vcpu),
 });
 
-/** PMEVTYPER0_EL0 to PMEVTYPER30_EL0. */
-const EVENT_TYPES = Array.from({ length: 31 }, (_, n) => sysRegId(3, 3, 14, 12 + (n >> 3), n & 7));
+const PMCCFILTR_EL0 = sysRegId(3, 3, 14, 15, 7);
+const PMEVTYPER_EL0 = Array.from({ length: 31 }, (_, n) => sysRegId(3, 3, 14, 12 + (n >> 3), n & 7));
 
 /** The special registers of the PMU, by id. */
 export const pmuRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
@@ -96,5 +111,5 @@ export const pmuRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
   [sysRegId(3, 3, 9, 12, 2), bits('clears')], // PMCNTENCLR_EL0
   [sysRegId(3, 3, 9, 12, 3), bits('clears')], // PMOVSCLR_EL0
   [sysRegId(3, 3, 9, 14, 3), bits('sets')], // PMOVSSET_EL0
-  ...EVENT_TYPES.map(id => [id, eventType] as const),
+  ...[...PMEVTYPER_EL0, PMCCFILTR_EL0].map(id => [id, eventType] as const),
 ];

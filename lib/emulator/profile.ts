@@ -40,14 +40,16 @@ export interface ProfileRegister {
   readonly varies?: true;
   /** The kernel answers for it but does not list it. */
   readonly unlisted?: true;
+  /** It is there only while a digit of an ID register (0 the lowest) has at least this value. */
+  readonly needs?: { readonly id: Hex; readonly digit: number; readonly least: number };
   /** The id of the register whose storage it shares. */
   readonly sameAs?: Hex;
 }
 
-/** What differs for a set of vCPU features. */
+/** What differs for some sets of vCPU features. */
 export interface ProfileConfiguration {
-  /** Feature bits, without POWER_OFF. */
-  readonly features: number;
+  /** The sets: feature bits, without POWER_OFF. */
+  readonly features: readonly number[];
   /** Registers of the profile that this vCPU has not. */
   readonly absent?: readonly Hex[];
   /** Reset values that differ. */
@@ -68,8 +70,8 @@ export interface ProfileBehaviours {
   readonly clidrNeedsLevel: boolean;
 }
 
-const FORMAT = 'kvm-arm64-host';
-const VERSION = 1;
+export const FORMAT = 'kvm-arm64-host';
+export const VERSION = 1;
 
 /** A recorded host. */
 export interface HostProfile {
@@ -126,7 +128,7 @@ export interface HostProfile {
 export const DEFAULT_HOST = 'linux-6.12-neoverse-n1';
 
 /** The profiles that the package has. */
-export const HOSTS: readonly string[] = [DEFAULT_HOST];
+export const HOSTS: readonly string[] = [DEFAULT_HOST, 'linux-6.12-max', 'linux-6.12-max-sve'];
 
 /**
  * Loads a profile by name.
@@ -137,23 +139,8 @@ export function loadHost(name: string): HostProfile {
   if (!HOSTS.includes(name)) {
     throw new KvmError(
       'ERR_BAD_PROFILE',
-      `There is no host named ${JSON.stringify(name)}${didYouMean(name, HOSTS)}`,
+      `There is no host ${JSON.stringify(name)}${didYouMean(name, HOSTS)}; there are ${HOSTS.join(', ')}`,
     );
   }
   return JSON.parse(readFileSync(new URL(`./hosts/${name}.json`, import.meta.url), 'utf8')) as HostProfile;
-}
-
-/**
- * Accepts a profile that was recorded by this library.
- *
- * @throws KvmError `ERR_BAD_PROFILE` for anything else
- */
-export function checkProfile(profile: HostProfile): HostProfile {
-  if (typeof profile !== 'object' || profile === null || profile.format !== FORMAT) {
-    throw new KvmError('ERR_BAD_PROFILE', `host must be a name or a profile, whose format is '${FORMAT}'`);
-  }
-  if (profile.version !== VERSION) {
-    throw new KvmError('ERR_BAD_PROFILE', `The profile's version is not ${VERSION}: it is another library's`);
-  }
-  return profile;
 }

@@ -9,6 +9,7 @@ import { identityRegisters } from './identity-registers.ts';
 import { pmuRegisters } from './pmu-registers.ts';
 import type { SpecialContext, SpecialRegister } from './register-access.ts';
 import type { RegisterAccess } from './state.ts';
+import { sveRegisters } from './sve-registers.ts';
 import { timerRegisters } from './timer-registers.ts';
 
 const SPECIAL: ReadonlyMap<bigint, SpecialRegister> = new Map([
@@ -17,6 +18,7 @@ const SPECIAL: ReadonlyMap<bigint, SpecialRegister> = new Map([
   ...timerRegisters,
   ...pmuRegisters,
   ...identityRegisters,
+  ...sveRegisters,
 ]);
 
 /** The access of a register that has rules of its own; undefined for all others. */

@@ -15,18 +15,22 @@ export interface Storage {
 
 /** Both directions of KVM_{GET,SET}_ONE_REG for a register that a vCPU has. */
 export interface RegisterAccess extends Storage {
-  get(vcpu: VcpuState): bigint;
+  get(vcpu: VcpuState): bigint | Result;
   /** @param value - of the register's width */
   set(vcpu: VcpuState, value: bigint): Result;
   /** The value after init, where it depends on the vCPU. */
   reset?(vcpu: VcpuState): bigint;
+  /** Whether the vCPU has it now, where that can change. */
+  isPresent?(vcpu: VcpuState): boolean;
 }
 
 /** What a vCPU with certain features is made of. */
 export interface Configuration {
   readonly features: number;
-  /** KVM_GET_REG_LIST. */
+  /** KVM_GET_REG_LIST, with the registers that may be absent. */
   readonly list: BigUint64Array;
+  /** The registers that may be absent. */
+  readonly conditional: readonly RegisterAccess[];
   readonly registers: ReadonlyMap<bigint, RegisterAccess>;
   /** Ids of registers that answer under any coprocessor, too. */
   readonly anyCoprocessor: ReadonlySet<bigint>;
@@ -35,6 +39,8 @@ export interface Configuration {
   readonly vmResets: readonly bigint[];
   /** Registers whose reset value depends on the vCPU. */
   readonly computed: readonly RegisterAccess[];
+  /** The host's greatest vector length, in quadwords; 0 without SVE. */
+  readonly sveMaxVq: number;
   /** PMCR_EL0.N of the physical counters; 0 without a PMU. */
   readonly pmcrN: bigint;
   /** Cells of the vCPU that a further init leaves alone. */
@@ -84,6 +90,10 @@ export interface VcpuState {
   mpState: number;
   /** The pending SError's syndrome (VSESR_EL2); undefined: none is pending. */
   serror: bigint | undefined;
+  /** KVM_ARM_VCPU_FINALIZE fixed the vector lengths. */
+  sveFinalized: boolean;
+  /** The greatest vector length, in quadwords; 0 without SVE. */
+  sveMaxVq: number;
   /** The PMU was initialised (KVM_ARM_VCPU_PMU_V3_INIT). */
   pmuCreated: boolean;
 }

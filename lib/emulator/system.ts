@@ -3,11 +3,13 @@
  *
  * @packageDocumentation
  */
+import { invalidType } from '../abi/argument.ts';
 import { ERRNO } from '../abi/errno.ts';
 import type { KvmHandle, Result } from '../backend.ts';
+import { checkProfile } from './check-profile.ts';
 import { flatIoctl } from './ioctl.ts';
 import { modelOf } from './model.ts';
-import { checkProfile, DEFAULT_HOST, type HostProfile, loadHost } from './profile.ts';
+import { DEFAULT_HOST, type HostProfile, loadHost } from './profile.ts';
 import type { HostModel } from './state.ts';
 import { EmulatedVm } from './vm.ts';
 
@@ -21,6 +23,9 @@ const loaded = new Map<string, HostProfile>();
  * @throws KvmError `ERR_BAD_PROFILE` for an unknown name, or what is no profile
  */
 export function openEmulated(host: string | HostProfile = DEFAULT_HOST): KvmHandle {
+  if (typeof host !== 'string' && typeof host !== 'object') {
+    throw invalidType('host', 'the name of a host, or a profile', host);
+  }
   if (typeof host !== 'string') return new EmulatedKvm(modelOf(checkProfile(host)));
   let profile = loaded.get(host);
   if (profile === undefined) {

@@ -12,7 +12,7 @@ import { decodeVcpuInit } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result, VcpuHandle } from '../backend.ts';
 import { getEvents, setEvents } from './events.ts';
-import { flatIoctl } from './ioctl.ts';
+import { flatIoctl, NOT_YET_ON_VCPU } from './ioctl.ts';
 import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
 import type { Configuration, RegisterAccess, VcpuState } from './state.ts';
 import { getVcpuAttr, hasVcpuAttr, setVcpuAttr } from './vcpu-attributes.ts';
@@ -49,31 +49,38 @@ export class EmulatedVcpu implements VcpuHandle {
     return 0;
   }
 
-  /** No profile has a feature that is finalized so far. */
-  armVcpuFinalize(_feature: number): Result {
+  armVcpuFinalize(feature: number): Result {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
-    return vcpu.configuration === undefined ? -ERRNO.ENOEXEC : -ERRNO.EINVAL;
+    if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
+    if (feature !== KVM_ARM_VCPU.KVM_ARM_VCPU_SVE || !hasSve(vcpu)) return -ERRNO.EINVAL;
+    if (vcpu.sveFinalized) return -ERRNO.EPERM;
+    vcpu.sveFinalized = true;
+    return 0;
   }
 
   getRegList(): BigUint64Array | Result {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
-    return vcpu.configuration?.list.slice() ?? -ERRNO.ENOEXEC;
+    if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
+    if (hasSve(vcpu) && !vcpu.sveFinalized) return -ERRNO.EPERM;
+    const { list, conditional, registers } = vcpu.configuration;
+    if (conditional.every(access => access.isPresent!(vcpu))) return list.slice();
+    return list.filter(id => registers.get(id)?.isPresent?.(vcpu) ?? true);
   }
 
   getOneReg(id: bigint): bigint | Result {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
-    return find(vcpu.configuration, id)?.get(vcpu) ?? missingRegister(id);
+    return find(vcpu, vcpu.configuration, id)?.get(vcpu) ?? missingRegister(id);
   }
 
   setOneReg(id: bigint, value: bigint): Result {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
-    return find(vcpu.configuration, id)?.set(vcpu, value) ?? missingRegister(id);
+    return find(vcpu, vcpu.configuration, id)?.set(vcpu, value) ?? missingRegister(id);
   }
 
   getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result {
@@ -127,19 +134,25 @@ export class EmulatedVcpu implements VcpuHandle {
 
   ioctl(request: number, argument: bigint | Uint8Array): Result {
     if (this.#state === undefined) return -ERRNO.EBADF;
-    return flatIoctl(request, argument, {
-      KVM_ARM_VCPU_INIT: init => this.armVcpuInit(init),
-      KVM_ARM_VCPU_FINALIZE: feature =>
-        this.armVcpuFinalize(new DataView(feature.buffer, feature.byteOffset).getInt32(0, true)),
-      KVM_GET_MP_STATE: state => {
-        new DataView(state.buffer, state.byteOffset).setUint32(0, this.getMpState(), true);
-        return 0;
+    return flatIoctl(
+      request,
+      argument,
+      {
+        KVM_ARM_VCPU_INIT: init => this.armVcpuInit(init),
+        KVM_ARM_VCPU_FINALIZE: feature =>
+          this.armVcpuFinalize(new DataView(feature.buffer, feature.byteOffset).getInt32(0, true)),
+        KVM_GET_MP_STATE: state => {
+          new DataView(state.buffer, state.byteOffset).setUint32(0, this.getMpState(), true);
+          return 0;
+        },
+        KVM_SET_MP_STATE: state =>
+          this.setMpState(new DataView(state.buffer, state.byteOffset).getUint32(0, true)),
+        KVM_GET_VCPU_EVENTS: events => this.getVcpuEvents(events),
+        KVM_SET_VCPU_EVENTS: events => this.setVcpuEvents(events),
       },
-      KVM_SET_MP_STATE: state =>
-        this.setMpState(new DataView(state.buffer, state.byteOffset).getUint32(0, true)),
-      KVM_GET_VCPU_EVENTS: events => this.getVcpuEvents(events),
-      KVM_SET_VCPU_EVENTS: events => this.setVcpuEvents(events),
-    });
+      {},
+      NOT_YET_ON_VCPU,
+    );
   }
 
   close(): void {
@@ -147,11 +160,18 @@ export class EmulatedVcpu implements VcpuHandle {
   }
 }
 
-function find({ registers, anyCoprocessor }: Configuration, id: bigint): RegisterAccess | undefined {
-  const access = registers.get(id);
-  if (access !== undefined) return access;
-  const canonical = underAnyCoprocessor(id, anyCoprocessor);
-  return canonical === undefined ? undefined : registers.get(canonical);
+/** The register that answers for an id, if the vCPU has one now. */
+function find(
+  vcpu: VcpuState,
+  { registers, anyCoprocessor }: Configuration,
+  id: bigint,
+): RegisterAccess | undefined {
+  const access = registers.get(id) ?? registers.get(underAnyCoprocessor(id, anyCoprocessor) ?? id);
+  return access?.isPresent?.(vcpu) === false ? undefined : access;
+}
+
+function hasSve({ configuration }: VcpuState): boolean {
+  return (((configuration?.features ?? 0) >> KVM_ARM_VCPU.KVM_ARM_VCPU_SVE) & 1) === 1;
 }
 
 /** `kvm_reset_vcpu`: values that survive are kept where the vCPU had been initialised before. */
@@ -167,10 +187,11 @@ function reset(vcpu: VcpuState, configuration: Configuration): void {
   vcpu.configuration = configuration;
   vcpu.cells = [...configuration.resets];
   for (const access of configuration.computed) vcpu.cells[access.cell] = access.reset!(vcpu);
+  if (!vcpu.sveFinalized) vcpu.sveMaxVq = configuration.sveMaxVq;
   if (!isFirst) for (const cell of configuration.surviving) vcpu.cells[cell] = before[cell]!;
 }
 
-/** Walks a batch: each register's words follow those of the one before. Too few words are refused as by the addon. */
+/** Walks a batch: each register's words follow those of the one before. Arrays that are too short are refused as by the addon. */
 function eachRegister(
   ids: BigUint64Array,
   words: BigUint64Array,
@@ -181,6 +202,7 @@ function eachRegister(
   if (words.length < starts[ids.length]!) {
     throw outOfRange('words', 'long enough for the widths of all ids', words.length);
   }
+  if (status.length < ids.length) throw outOfRange('status', 'as long as ids', status.length);
   let failed = 0;
   for (let i = 0; i < ids.length; i++) {
     status[i] = visit(ids[i]!, starts[i]!, starts[i + 1]! - starts[i]!);

@@ -10,8 +10,7 @@ import { KVM_MP_STATE } from '../abi/mp-state.ts';
 import { encodeVcpuInit } from '../abi/structs.ts';
 import type { Result, VmHandle } from '../backend.ts';
 import { enableCap } from './enable-cap.ts';
-import { flatIoctl } from './ioctl.ts';
-
+import { flatIoctl, NOT_YET_ON_VM } from './ioctl.ts';
 import { hasSmcccAttr, setSmcccAttr } from './smccc-filter.ts';
 import type { HostModel, VmState } from './state.ts';
 import { hostCounter } from './timer-registers.ts';
@@ -71,6 +70,8 @@ export class EmulatedVm implements VmHandle {
       cells: [],
       mpState: KVM_MP_STATE.KVM_MP_STATE_RUNNABLE,
       serror: undefined,
+      sveFinalized: false,
+      sveMaxVq: 0,
       pmuCreated: false,
     });
   }
@@ -135,6 +136,7 @@ export class EmulatedVm implements VmHandle {
         // No guest has written a page yet: a ring that there is holds no entry to collect.
         KVM_RESET_DIRTY_RINGS: () => (vm.dirtyRingSize === 0 ? -ERRNO.EINVAL : 0),
       },
+      NOT_YET_ON_VM,
     );
   }
 

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { createRequire } from 'node:module';
 import { release, version } from 'node:os';
 import { openDevice } from '../native/open.ts';
 import { probe } from '../native/probe.ts';
@@ -15,7 +16,7 @@ const profile = recordHost(kvm, name, {
   kernel: `${release()} ${version()}`,
   machine,
   recorded: new Date().toISOString().slice(0, 10),
-  tool: 'kvm-arm64 0.1.0',
+  tool: `kvm-arm64 ${createRequire(import.meta.url)('kvm-arm64/package.json').version}`,
 });
 kvm.close();
 process.stdout.write(formatProfile(profile));

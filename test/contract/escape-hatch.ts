@@ -1,7 +1,8 @@
 /** `ioctl()`: requests that have no method, and those that the hatch does not take. */
 import assert from 'node:assert/strict';
 import { KVM_IOCTL } from '#lib/abi/ioctls.js';
-import { refused, rejects, type Suite, untyped, withKvm, withVcpu, withVm } from './suite.ts';
+import { PSCI_VERSION } from './registers.ts';
+import { refused, refusesSet, rejects, type Suite, untyped, withKvm, withVcpu, withVm } from './suite.ts';
 
 const { KVM_GET_API_VERSION, KVM_CHECK_EXTENSION, KVM_GET_VCPU_MMAP_SIZE } = KVM_IOCTL;
 
@@ -117,6 +118,8 @@ export const escapeHatch: Suite = ({ describe, it }, open) => {
         refused('ENOENT', 'KVM_ARM_VCPU_INIT', () => vcpu.ioctl(KVM_ARM_VCPU_INIT, initStruct(5, 0x80)));
         assert.equal(vcpu.ioctl(KVM_ARM_VCPU_INIT, initStruct(5, 5, 100)), 0);
         assert.equal(vcpu.psciVersion, '1.1');
+        const refusal = refusesSet('EINVAL', vcpu, PSCI_VERSION, 0x1_0007n);
+        assert.equal(refusal.hint, 'This host accepts 0.2, 1.0, 1.1');
         refused('EINVAL', 'KVM_ARM_VCPU_FINALIZE', () => vcpu.ioctl(KVM_ARM_VCPU_FINALIZE, u32(4)));
         const state = new Uint8Array(8).fill(0xff);
         assert.equal(vcpu.ioctl(KVM_GET_MP_STATE, state), 0);

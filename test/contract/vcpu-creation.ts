@@ -39,7 +39,10 @@ export const vcpuCreation: Suite = ({ describe, it }, open) => {
       withVm(open, vm => {
         vm.createVcpu(3);
         const { hint } = refused('EEXIST', 'KVM_CREATE_VCPU', () => vm.createVcpu(3));
-        assert.equal(hint, 'The VM has a vCPU 3 already');
+        assert.equal(
+          hint,
+          'The VM has a vCPU 3 already; one that was closed keeps its id until the VM is closed',
+        );
       });
     });
 

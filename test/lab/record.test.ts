@@ -15,7 +15,7 @@ const other =
 
 describeLab('recording the lab', () => {
   it.skipIf(other !== '')(
-    `gives the profile ${DEFAULT_HOST} again, but for the date${other}`,
+    `gives the profile ${DEFAULT_HOST} again, but for date and tool${other}`,
     async () => {
       const { machine } = shipped.provenance;
       const args = [DEFAULT_HOST, machine];
@@ -27,8 +27,8 @@ describeLab('recording the lab', () => {
       expect(stderr.toString()).toBe('');
       expect(status).toBe(0);
       const recorded = JSON.parse(stdout.toString()) as HostProfile;
-      const { recorded: date } = shipped.provenance;
-      expect({ ...recorded, provenance: { ...recorded.provenance, recorded: date } }).toEqual(shipped);
+      const { recorded: date, tool } = shipped.provenance;
+      expect({ ...recorded, provenance: { ...recorded.provenance, recorded: date, tool } }).toEqual(shipped);
     },
     5 * BOOT,
   );
