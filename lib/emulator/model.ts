@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+import { checkProfile } from './check-profile.ts';
 import { physicalCounters } from './pmu-registers.ts';
 import type { HostProfile, ProfileConfiguration, ProfileRegister } from './profile.ts';
 import { specialRegister } from './special-registers.ts';
@@ -13,11 +14,15 @@ import { plainRegister } from './write-rules.ts';
 
 const models = new WeakMap<HostProfile, HostModel>();
 
-/** The model of a profile; the same one each time. */
+/**
+ * The model of a profile; the same one each time, so that the profile is checked once.
+ *
+ * @throws KvmError `ERR_BAD_PROFILE` for what is no profile
+ */
 export function modelOf(profile: HostProfile): HostModel {
   let model = models.get(profile);
   if (model === undefined) {
-    model = makeModel(profile);
+    model = makeModel(checkProfile(profile));
     models.set(profile, model);
   }
   return model;

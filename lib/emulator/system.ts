@@ -6,7 +6,6 @@
 import { invalidType } from '../abi/argument.ts';
 import { ERRNO } from '../abi/errno.ts';
 import type { KvmHandle, Result } from '../backend.ts';
-import { checkProfile } from './check-profile.ts';
 import { flatIoctl } from './ioctl.ts';
 import { modelOf } from './model.ts';
 import { DEFAULT_HOST, type HostProfile, loadHost } from './profile.ts';
@@ -26,7 +25,7 @@ export function openEmulated(host: string | HostProfile = DEFAULT_HOST): KvmHand
   if (typeof host !== 'string' && typeof host !== 'object') {
     throw invalidType('host', 'the name of a host, or a profile', host);
   }
-  if (typeof host !== 'string') return new EmulatedKvm(modelOf(checkProfile(host)));
+  if (typeof host !== 'string') return new EmulatedKvm(modelOf(host));
   let profile = loaded.get(host);
   if (profile === undefined) {
     profile = loadHost(host);
