@@ -18,7 +18,7 @@ function wander(length: number, s: Sequence): void {
 export function everyDigitOf(id: bigint, s: Sequence): void {
   const { vm, vcpu } = s.readyVcpu();
   const sibling = s.createVcpu(vm, 1);
-  s.init(sibling);
+  s.makeReady(sibling);
   for (const values of s.registers.everyDigit(id)) {
     for (const value of values) {
       s.call(vcpu, 'setOneReg', id, value);
@@ -44,7 +44,7 @@ export function foreignCoprocessors(s: Sequence): void {
 export function upheaval(s: Sequence): void {
   const { vm, vcpu } = s.readyVcpu();
   const sibling = s.createVcpu(vm, 1 + s.random.below(300));
-  s.init(sibling);
+  s.makeReady(sibling);
   s.call(sibling, 'state');
   for (const id of s.registers.ids) s.call(vcpu, 'setOneReg', id, s.registers.modest(id));
   for (const each of [vcpu, sibling]) s.call(each, 'state');

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { DEFAULT_HOST, loadHost } from '../emulator/profile.ts';
 import { runInLab } from '../lab/run.ts';
 import type { Report } from './guest.ts';
+import { cpuOf } from './machines.ts';
 import { tryMutations } from './mutation-run.ts';
 import { formatMutations, formatReport } from './report.ts';
 import { readTrace, writeTrace } from './trace.ts';
@@ -33,7 +34,7 @@ const profile = loadHost(host);
 /** Runs a script of this folder in the lab, and gives what it prints. */
 async function ask(script: string, args: readonly string[], calls: number): Promise<string> {
   const timeoutMs = BOOT_MS + calls * MS_PER_CALL;
-  const guest = await runInLab({ script: `dist/lib/fidelity/${script}`, args, timeoutMs });
+  const guest = await runInLab({ script: `dist/lib/fidelity/${script}`, args, cpu: cpuOf(host), timeoutMs });
   if (guest.status !== 0) throw new Error(`the guest failed: ${guest.stderr}`);
   return guest.stdout.toString();
 }

@@ -8,7 +8,7 @@ import { KVM_MP_STATE } from '../abi/mp-state.ts';
 import { wordOffsets } from '../abi/register-id.ts';
 import { encodeCounterOffset, encodeEnableCap, STRUCT_SIZE } from '../abi/structs.ts';
 import { hexBytes } from './calls.ts';
-import { POWER_OFF, type Sequence } from './sequence.ts';
+import { featureSets, POWER_OFF, type Sequence } from './sequence.ts';
 
 type Move = (sequence: Sequence) => void;
 
@@ -38,7 +38,7 @@ const createVcpu: Move = s => {
   const id = s.random.pick([0, 1, 2, 3, 4, 15, 16, 17, 255, 256, 511, 512, 4095, 4096, U32_MAX]);
   const vcpu = s.createVcpu(vm, id);
   // Most calls tell little before it.
-  if (!s.random.oneIn(6)) s.init(vcpu);
+  if (!s.random.oneIn(6)) s.makeReady(vcpu);
 };
 
 const initAsUsual: Move = s => {
@@ -49,7 +49,7 @@ const initAsUsual: Move = s => {
 const initOtherwise: Move = s => {
   const { random, profile } = s;
   const features = random.weighted([
-    [4, BigInt(random.pick(profile.configurations).features)],
+    [4, BigInt(random.pick(featureSets(profile)))],
     [3, BigInt(random.below(1 << (profile.knownFeatures + 2)))],
     [1, 1n << BigInt(random.below(224))],
     [1, random.u64()],

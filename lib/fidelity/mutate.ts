@@ -94,13 +94,13 @@ function* mutationsOfText(
   } else if (/^[0-9a-f]+$/.test(text)) {
     // Which bit is chance enough, but the same in each run: it depends on the place.
     const bit = BigInt([...path].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % (4 * text.length));
-    const changed = (BigInt(`0x${text}`) ^ (1n << bit)).toString(16);
+    const changed = (BigInt(`0x${text}`) ^ (1n << bit)).toString(16).padStart(text.length, '0');
     yield { name: `${path}: ${text} → ${changed}`, apply: () => put(changed) };
   }
 }
 
 function memberName(member: Json, index: number): string {
   if (typeof member !== 'object' || member === null) return String(index);
-  const { id, features } = member as { readonly id?: string; readonly features?: number };
-  return id ?? (features === undefined ? String(index) : `features ${features}`);
+  const { id, features } = member as { readonly id?: string; readonly features?: readonly number[] };
+  return id ?? (features === undefined ? String(index) : `features ${features[0]}`);
 }

@@ -5,6 +5,7 @@
  */
 import type { HostProfile } from '../emulator/profile.ts';
 import { openEmulated } from '../emulator/system.ts';
+import { KvmError } from '../errors.ts';
 import { type Mutation, mutations } from './mutate.ts';
 import { departures, type TracedSequence } from './trace.ts';
 import { whyUnnoticeable } from './unnoticeable.ts';
@@ -39,8 +40,13 @@ export function* tryMutations(
   }
 }
 
-/** A profile that cannot even be opened, or whose answers throw, is noticed, too. */
+/** By an answer; or by the emulated host itself, which refuses a profile that is none. */
 function isNoticed(mutation: Mutation, trace: readonly TracedSequence[]): boolean {
   const profile = mutation.apply();
-  return departures(() => openEmulated(profile), trace).next().done !== true;
+  try {
+    return departures(() => openEmulated(profile), trace).next().done !== true;
+  } catch (error) {
+    if (error instanceof KvmError && error.code === 'ERR_BAD_PROFILE') return true;
+    throw error;
+  }
 }

@@ -31,8 +31,7 @@ export class RegisterChoices {
 
   /** @param features - of the vCPUs that the registers are for: reset values depend on them */
   constructor({ registers, configurations }: HostProfile, features: bigint, random: Random) {
-    const own =
-      configurations.find(configuration => BigInt(configuration.features) === features)?.resets ?? {};
+    const own = configurations.find(({ features: sets }) => sets.includes(Number(features)))?.resets ?? {};
     const entries = registers.map(({ id, reset, write }) => ({
       id: BigInt(`0x${id}`),
       reset: BigInt(`0x${own[id] ?? reset}`),

@@ -24,7 +24,7 @@ export class Sequence {
   constructor(profile: HostProfile, seed: number, features?: bigint) {
     this.profile = profile;
     this.random = new Random(seed);
-    this.features = features ?? BigInt(this.random.pick(profile.configurations).features);
+    this.features = features ?? BigInt(this.random.pick(featureSets(profile)));
     this.registers = new RegisterChoices(profile, this.features, this.random);
   }
 
@@ -50,11 +50,17 @@ export class Sequence {
     this.call(vcpu, 'armVcpuInit', hexBytes(encodeVcpuInit(target, features)));
   }
 
+  /** Initialises a vCPU as usual, and finalizes it where its features ask for that. */
+  makeReady(vcpu: string): void {
+    this.init(vcpu);
+    if ((this.features & SVE) !== 0n) this.call(vcpu, 'armVcpuFinalize', KVM_ARM_VCPU.KVM_ARM_VCPU_SVE);
+  }
+
   /** A vCPU that can be used, in a VM of its own. */
-  readyVcpu(features = this.features): { readonly vm: string; readonly vcpu: string } {
+  readyVcpu(): { readonly vm: string; readonly vcpu: string } {
     const vm = this.createVm();
     const vcpu = this.createVcpu(vm, 0);
-    this.init(vcpu, features);
+    this.makeReady(vcpu);
     return { vm, vcpu };
   }
 
@@ -76,6 +82,13 @@ export class Sequence {
 
 /** POWER_OFF as a bit. */
 export const POWER_OFF = 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_POWER_OFF);
+
+const SVE = 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_SVE);
+
+/** Every set of features that a host accepts. */
+export function featureSets({ configurations }: HostProfile): readonly number[] {
+  return configurations.flatMap(({ features }) => features);
+}
 
 /** Objects beyond this many are left alone for the rest of a long sequence, so that the others get somewhere. */
 const IN_USE = 6;

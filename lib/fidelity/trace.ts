@@ -13,7 +13,7 @@ import { isSpecial } from '../emulator/special-registers.ts';
 import { type Call, formatCall, parseCall } from './calls.ts';
 import { allCapabilities, everyDigitOf, foreignCoprocessors, sequences, upheaval } from './generate.ts';
 import { type Answer, abridge, runCalls } from './run-calls.ts';
-import { Sequence } from './sequence.ts';
+import { featureSets, Sequence } from './sequence.ts';
 
 /** A sequence with its answers, abridged. */
 export interface TracedSequence {
@@ -28,8 +28,8 @@ export interface Departure {
   readonly now: Answer;
 }
 
-/** How often all registers are written with each set of features, each time with other values. */
-const UPHEAVALS = 6;
+/** How often at least all registers are written, each time with other values and by turns with each set of features. */
+const UPHEAVALS = 24;
 
 /** Calls that wander, beside those that go through everything. */
 const WANDERING_CALLS = 16_000;
@@ -46,14 +46,16 @@ export function* traceSequences(profile: HostProfile): Generator<readonly Call[]
     return sequence.finish();
   };
   for (const configuration of profile.configurations) {
-    const { features, writes = {} } = configuration;
+    const { writes = {} } = configuration;
+    const features = configuration.features.at(-1);
     for (const { id, write } of profile.registers) {
       const isDue = id in writes || (isRuled(id, write) && homeOf(profile, id) === configuration);
       if (isDue) yield make(s => everyDigitOf(BigInt(`0x${id}`), s), features);
     }
-    for (let i = 0; i < UPHEAVALS; i++) yield make(upheaval, features);
-    yield make(foreignCoprocessors, features);
   }
+  const sets = featureSets(profile);
+  for (let i = 0; i < Math.max(UPHEAVALS, sets.length); i++) yield make(upheaval, sets[i % sets.length]);
+  for (const features of sets.slice(-2)) yield make(foreignCoprocessors, features);
   yield make(allCapabilities);
   for (const { calls } of sequences(profile, 1, WANDERING_CALLS)) yield calls;
 }

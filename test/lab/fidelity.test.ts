@@ -1,7 +1,8 @@
-/** The default host against the kernel that it was recorded from: the same calls, the same answers. */
+/** Every host against the kernel that it was recorded from: the same calls, the same answers. */
 import { expect, it } from 'vitest';
-import { DEFAULT_HOST } from '#lib/emulator/profile.js';
+import { HOSTS } from '#lib/emulator/profile.js';
 import type { Report } from '#lib/fidelity/guest.js';
+import { cpuOf } from '#lib/fidelity/machines.js';
 import { runInLab } from '#lib/lab/run.js';
 import { BOOT, describeLab } from './tier.ts';
 
@@ -10,12 +11,13 @@ const CALLS = 20_000;
 const TIME = 5 * BOOT;
 
 describeLab('fidelity', () => {
-  it(
-    `${DEFAULT_HOST} gives the kernel's answers to ${CALLS} random calls`,
-    async () => {
+  it.each(HOSTS)(
+    `%s gives the kernel's answers to ${CALLS} random calls`,
+    async host => {
       const { status, stdout, stderr } = await runInLab({
         script: 'dist/lib/fidelity/guest.js',
-        args: [DEFAULT_HOST, String(SEED), String(CALLS)],
+        args: [host, String(SEED), String(CALLS)],
+        cpu: cpuOf(host),
         timeoutMs: TIME,
       });
       expect(stderr.toString()).toBe('');

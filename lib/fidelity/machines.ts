@@ -1,0 +1,16 @@
+/**
+ * Which of QEMU's machines a host was recorded on.
+ *
+ * @packageDocumentation
+ */
+
+const CPUS: Readonly<Record<string, string>> = {
+  'linux-6.12-neoverse-n1': 'neoverse-n1',
+  'linux-6.12-max': 'max,sve=off',
+  'linux-6.12-max-sve': 'max',
+};
+
+/** The CPU model; undefined for a host that the lab does not have. */
+export function cpuOf(host: string): string | undefined {
+  return CPUS[host];
+}
