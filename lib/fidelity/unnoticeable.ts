@@ -9,8 +9,8 @@ import { isSpecial } from '../emulator/special-registers.ts';
 /** The firmware registers, whose values are the VM's or the host's, and the counters, which are the host's. */
 const WITHOUT_STORAGE = /^60300000001400|^603000000013df(?:1a|01)$/;
 
-/** PMINTEN, PMCNTEN and PMOVS, set and clear. */
-const PMU_BITS = /^603000000013(?:c4f[12]|dce[123]|dcf3)$/;
+/** PMINTEN, PMCNTEN and PMOVS, set and clear; PMEVTYPER<n>. */
+const CUT_AT_RESET = /^603000000013(?:c4f[12]|dce[123]|dcf3|df[67].)$/;
 
 /** Values that belong to no register. */
 const OF_HOST: readonly (readonly [what: RegExp, reason: string])[] = [
@@ -44,7 +44,11 @@ const OF_REGISTER: readonly (readonly [
     ({ id }) => WITHOUT_STORAGE.test(id),
     'it has no storage of its own',
   ],
-  [/^reset:/, ({ id }) => PMU_BITS.test(id), 'a reset leaves only the bits of the counters that there are'],
+  [
+    /^reset:/,
+    ({ id }) => CUT_AT_RESET.test(id),
+    'a reset leaves only the bits for the counters and events that there are',
+  ],
 ];
 
 /** Why a mutation cannot be noticed; undefined where there is no known reason. */
