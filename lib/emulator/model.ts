@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 import { checkProfile } from './check-profile.ts';
-import { physicalCounters } from './pmu-registers.ts';
+import { physicalCounters, withCounterWidth } from './pmu-registers.ts';
 import type { HostProfile, ProfileConfiguration, ProfileRegister } from './profile.ts';
 import { specialRegister } from './special-registers.ts';
 import type { Configuration, HostModel, RegisterAccess, VcpuState } from './state.ts';
@@ -67,7 +67,7 @@ function configure(
     const number = fromHex(id);
     const access =
       specialRegister(number, { cell, scope, profile }) ??
-      plainRegister({ cell, scope, ...(write && { write }) });
+      withCounterWidth(number, plainRegister({ cell, scope, ...(write && { write }) }));
     registers.set(
       number,
       needs === undefined ? access : { ...access, isPresent: presence(needs, registers) },

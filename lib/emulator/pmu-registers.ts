@@ -99,6 +99,29 @@ const eventType: SpecialRegister = ({ cell, scope }) => ({
   reset: vcpu => vcpu.configuration!.resets[cell]! & eventTypeMask(vcpu),
 });
 
+/** PMUVer from which on event counters have 64 bits (`kvm_pmc_is_64bit`, pmu-emul.c). */
+const V3P5 = 6;
+const PMEVCNTR_EL0 = Array.from({ length: 31 }, (_, n) => sysRegId(3, 3, 14, 8 + (n >> 3), n & 7));
+
+/**
+ * An event counter of a host that has 64 bits for it shows half of them while the VM's PMUVer is a lower one. What
+ * other hosts do is in the recorded rule; all other registers stay as they are.
+ */
+export function withCounterWidth(id: bigint, access: RegisterAccess): RegisterAccess {
+  if (!PMEVCNTR_EL0.includes(id)) return access;
+  return {
+    ...access,
+    get(vcpu) {
+      const { registers, resets, vmResets } = vcpu.configuration!;
+      const { cell, scope } = registers.get(ID_AA64DFR0_EL1)!;
+      const atReset = Number(((scope === 'vm' ? vmResets : resets)[cell]! >> 8n) & 0xfn);
+      const isHalved = atReset >= V3P5 && idDigit(vcpu, ID_AA64DFR0_EL1, 2n) < V3P5;
+      const value = cellsOf(vcpu, access.scope)[access.cell]!;
+      return isHalved ? BigInt.asUintN(32, value) : value;
+    },
+  };
+}
+
 const PMCCFILTR_EL0 = sysRegId(3, 3, 14, 15, 7);
 const PMEVTYPER_EL0 = Array.from({ length: 31 }, (_, n) => sysRegId(3, 3, 14, 12 + (n >> 3), n & 7));
 
