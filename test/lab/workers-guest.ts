@@ -18,7 +18,7 @@ function select({ backend, version }: Task): string {
   const vcpu = kvm.createVm().createVcpu(0);
   vcpu.init();
   vcpu.setPsciVersion(version);
-  for (let i = 0; i < 100; i++) vcpu.getRegs();
+  for (let i = 0; i < 10; i++) vcpu.getRegs();
   return `${kvm.backend} ${vcpu.psciVersion}`;
 }
 
