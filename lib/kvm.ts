@@ -5,8 +5,8 @@
  */
 import { checkOptions, checkUnsigned } from './abi/argument.ts';
 import { type Capability, capabilityNumber, KVM_CAP } from './abi/capabilities.ts';
-import { formatPsciVersion, type PsciVersion, parsePsciVersion } from './abi/psci.ts';
-import { firmwareRegId } from './abi/register-id.ts';
+import { formatPsciVersion, type PsciVersion, psciVersionCandidates } from './abi/psci.ts';
+import { KVM_REG_ARM_PSCI_VERSION } from './abi/register-id.ts';
 import { DEFAULT_IPA_BITS } from './abi/vm-type.ts';
 import type { BackendName, KvmHandle } from './backend.ts';
 import { ioctlError } from './errors.ts';
@@ -114,16 +114,10 @@ export class Kvm extends Resource<KvmHandle> {
     try {
       const vcpu = vm.createVcpu(0);
       vcpu.init();
-      const psci = firmwareRegId(0);
-      const tried = vcpu.setRegs(PSCI_CANDIDATES.map(version => [psci, version]));
+      const tried = vcpu.setRegs(psciVersionCandidates().map(version => [KVM_REG_ARM_PSCI_VERSION, version]));
       return Array.from(tried, ([, version]) => formatPsciVersion(version));
     } finally {
       vm.close();
     }
   }
 }
-
-/** Minor versions tried of each major one: PSCI has had 0.1, 0.2 and 1.0 to 1.3 since 2013. */
-const PSCI_CANDIDATES: readonly bigint[] = [0, 1, 2, 3].flatMap(major =>
-  Array.from({ length: 16 }, (_, minor) => parsePsciVersion(`${major}.${minor}`)),
-);

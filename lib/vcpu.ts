@@ -6,7 +6,7 @@
 import { checkOptions, checkUnsigned, invalidType } from './abi/argument.ts';
 import { type MpState, mpStateName, mpStateNumber } from './abi/mp-state.ts';
 import { formatPsciVersion, type PsciVersion, parsePsciVersion } from './abi/psci.ts';
-import { firmwareRegId } from './abi/register-id.ts';
+import { KVM_REG_ARM_PSCI_VERSION } from './abi/register-id.ts';
 import { formatRegister } from './abi/register-names.ts';
 import {
   decodeVcpuEvents,
@@ -45,7 +45,6 @@ const NO_EVENTS: VcpuEvents = {
   serrorEsr: 0n,
 };
 
-const PSCI_VERSION = firmwareRegId(0);
 /** What a vCPU without the feature PSCI_0_2 reads (`kvm_psci_version`, include/kvm/arm_psci.h). */
 const KVM_ARM_PSCI_0_1 = 1n;
 
@@ -179,7 +178,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
    * @throws KvmError ENOEXEC: not initialised; ENOENT: a kernel before 4.17, which has no such register
    */
   get psciVersion(): PsciVersion {
-    return formatPsciVersion(this.getOneReg(PSCI_VERSION));
+    return formatPsciVersion(this.getOneReg(KVM_REG_ARM_PSCI_VERSION));
   }
 
   /**
@@ -199,7 +198,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
    * ```
    */
   setPsciVersion(version: PsciVersion): void {
-    this.setOneReg(PSCI_VERSION, parsePsciVersion(version));
+    this.setOneReg(KVM_REG_ARM_PSCI_VERSION, parsePsciVersion(version));
   }
 
   /** `KVM_GET_MP_STATE`: whether the vCPU would run. A state without a name is given as its number. */
@@ -244,7 +243,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
     const hint = hintFor(request, errno, {
       register: id,
       psci:
-        id === PSCI_VERSION
+        id === KVM_REG_ARM_PSCI_VERSION
           ? { hasFeature: () => this.#hasPsci(), accepted: () => this.#acceptedPsciVersions() }
           : undefined,
     });
@@ -264,7 +263,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
 
   /** Asked of the kernel: an init by `ioctl()` sets features, too. */
   #hasPsci(): boolean {
-    return this.handle.getOneReg(PSCI_VERSION) !== KVM_ARM_PSCI_0_1;
+    return this.handle.getOneReg(KVM_REG_ARM_PSCI_VERSION) !== KVM_ARM_PSCI_0_1;
   }
 
   /** For an error message only: whatever goes wrong here must not hide the error that is being explained. */

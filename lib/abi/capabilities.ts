@@ -114,6 +114,9 @@ export const KVM_CAP = Object.fromEntries(
   Object.entries(TABLE).map(([name, [number]]) => [PREFIX + name, number]),
 ) as { readonly [Name in ShortName as `KVM_CAP_${Name}`]: (typeof TABLE)[Name][0] };
 
+/** Where to stop when asking for all capabilities, known or not: Linux 7.3 ends at 251. */
+export const MAX_CAPABILITY = 511;
+
 /** Indexed by number. */
 const byNumber: (readonly [name: string, meaning: string] | undefined)[] = [];
 for (const [name, [number, meaning]] of Object.entries(TABLE)) byNumber[number] = [PREFIX + name, meaning];

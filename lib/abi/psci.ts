@@ -119,3 +119,12 @@ export const PSCI_VALUE = {
   PSCI_1_1_RESET_TYPE_VENDOR_START: 0x8000_0000,
   PSCI_1_3_OFF_TYPE_HIBERNATE_OFF: 1,
 } as const;
+
+/**
+ * Versions to ask a host for, as register values: 0.0 to 3.15. PSCI has had 0.1, 0.2 and 1.0 to 1.3 since 2013.
+ */
+export function psciVersionCandidates(): bigint[] {
+  return [0, 1, 2, 3].flatMap(major =>
+    Array.from({ length: 16 }, (_, minor) => BigInt(major * 0x1_0000 + minor)),
+  );
+}

@@ -223,6 +223,12 @@ export function firmwareBitmapRegId(index: number): bigint {
   return encodeRegisterId({ kind: 'firmware-bitmap', arch: 'arm64', bytes: 8, index });
 }
 
+/** The firmware's PSCI version (`KVM_REG_ARM_PSCI_VERSION`). */
+export const KVM_REG_ARM_PSCI_VERSION = firmwareRegId(0);
+
+/** The core register PSTATE, at its offset in `struct kvm_regs`. */
+export const CORE_PSTATE = coreRegId(264);
+
 /** Takes an id apart. Any 64-bit value has fields; {@link encodeRegisterId} puts them together again. */
 export function decodeRegisterId(id: bigint): RegisterId {
   checkU64('id', id);

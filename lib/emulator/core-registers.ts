@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { ERRNO } from '../abi/errno.ts';
-import { coreRegId } from '../abi/register-id.ts';
+import { CORE_PSTATE, coreRegId } from '../abi/register-id.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { SpecialRegister } from './register-access.ts';
 import type { VcpuState } from './state.ts';
@@ -12,7 +12,6 @@ import { plainRegister } from './write-rules.ts';
 
 /** Byte offsets in the struct (Documentation/virt/kvm/api.rst 4.68). */
 const PC = coreRegId(256);
-const PSTATE = coreRegId(264);
 const X = Array.from({ length: 31 }, (_, n) => coreRegId(8 * n));
 const OTHERS = [248, 272, 280, 288, 296, 304, 312, 320].map(offset => coreRegId(offset));
 const V = Array.from({ length: 32 }, (_, n) => coreRegId(336 + 16 * n, 16));
@@ -61,7 +60,7 @@ function modeAllowed(vcpu: VcpuState, mode: number): boolean {
 /** In an AArch32 mode the kernel cuts the registers to 32 bits after each write of any core register. */
 function narrow(vcpu: VcpuState): void {
   const registers = vcpu.configuration!.registers;
-  const mode = vcpu.cells[registers.get(PSTATE)!.cell]! & MODE_MASK;
+  const mode = vcpu.cells[registers.get(CORE_PSTATE)!.cell]! & MODE_MASK;
   if ((mode & MODE32_BIT) === 0n) return;
   const isUserOrSys = mode === 16n || mode === 31n;
   for (const id of [...X.slice(0, isUserOrSys ? 15 : 31), PC]) {
@@ -91,5 +90,5 @@ const pstate: SpecialRegister = context => {
 /** The core registers, by id. */
 export const coreRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
   ...[...X, ...OTHERS, ...V, ...FP_STATUS, PC].map(id => [id, core] as const),
-  [PSTATE, pstate],
+  [CORE_PSTATE, pstate],
 ];

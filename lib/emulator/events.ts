@@ -5,7 +5,7 @@
  */
 import { KVM_CAP } from '../abi/capabilities.ts';
 import { ERRNO } from '../abi/errno.ts';
-import { sysRegId } from '../abi/register-id.ts';
+import { CORE_PSTATE, sysRegId } from '../abi/register-id.ts';
 import { decodeVcpuEvents, encodeVcpuEvents } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result } from '../backend.ts';
@@ -33,9 +33,6 @@ const DFSR_EXTABT = 0x8n;
 /** A data abort from the same exception level, or from a lower one, with a synchronous external abort as its cause. */
 const EC_DABT = { current: 0x25n << 26n, lower: 0x24n << 26n };
 const FSC_EXTABT = 0x10n;
-
-/** PSTATE.M of an AArch64 EL0, and the bit of AArch32. */
-const PSTATE = 0x6030_0000_0010_0042n;
 
 /** Whether the CPU has the RAS extension, with which an SError has a syndrome. */
 function hasRas(vcpu: VcpuState): boolean {
@@ -87,7 +84,7 @@ function injectDataAbort(vcpu: VcpuState): void {
     cells[cell(ESR_EL1)] = isLpae ? DFSR_EXTABT_LPAE : DFSR_EXTABT;
     cells[cell(FAR_EL1)] = cells[cell(FAR_EL1)]! & ~0xffff_ffffn;
   } else {
-    const mode = cells[cell(PSTATE)]! & 0x1fn;
+    const mode = cells[cell(CORE_PSTATE)]! & 0x1fn;
     const isLower = (mode & 0x10n) !== 0n || (mode & 0xfn) === 0n;
     cells[cell(ESR_EL1)] = (isLower ? EC_DABT.lower : EC_DABT.current) | FSC_EXTABT;
     cells[cell(FAR_EL1)] = 0n;

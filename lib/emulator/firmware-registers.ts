@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 import { ERRNO } from '../abi/errno.ts';
-import { firmwareRegId, sysRegId } from '../abi/register-id.ts';
+import { firmwareRegId, KVM_REG_ARM_PSCI_VERSION, sysRegId } from '../abi/register-id.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import { cellsOf, type SpecialRegister } from './register-access.ts';
 
@@ -70,6 +70,6 @@ const workaround2: SpecialRegister = ({ cell, scope, profile }) => ({
 
 /** The special firmware registers, by id. */
 export const firmwareRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
-  [firmwareRegId(0), psciVersion],
+  [KVM_REG_ARM_PSCI_VERSION, psciVersion],
   [firmwareRegId(2), workaround2],
 ];

@@ -128,7 +128,12 @@ export interface HostProfile {
 export const DEFAULT_HOST = 'linux-6.12-neoverse-n1';
 
 /** The profiles that the package has. */
-export const HOSTS: readonly string[] = [DEFAULT_HOST, 'linux-6.12-max', 'linux-6.12-max-sve'];
+export const HOSTS: readonly string[] = [
+  DEFAULT_HOST,
+  'linux-6.12-cortex-a57',
+  'linux-6.12-max',
+  'linux-6.12-max-sve',
+];
 
 /**
  * Loads a profile by name.

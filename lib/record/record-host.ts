@@ -5,8 +5,10 @@
  * @packageDocumentation
  */
 
+import { MAX_CAPABILITY } from '../abi/capabilities.ts';
 import { ERRNO } from '../abi/errno.ts';
-import { firmwareRegId, sysRegId } from '../abi/register-id.ts';
+import { psciVersionCandidates } from '../abi/psci.ts';
+import { CORE_PSTATE, firmwareRegId, KVM_REG_ARM_PSCI_VERSION, sysRegId } from '../abi/register-id.ts';
 import { decodeVcpuInit, encodeVcpuInit, FEATURE_ID_RANGE_SIZE, STRUCT_SIZE } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import { DEFAULT_IPA_BITS } from '../abi/vm-type.ts';
@@ -14,9 +16,6 @@ import type { KvmHandle, Result } from '../backend.ts';
 import type { HostProfile, ProfileBehaviours } from '../emulator/profile.ts';
 import { recordRegisters } from './record-registers.ts';
 import { initialised, withVcpus } from './scratch.ts';
-
-/** Capabilities are asked for up to this number; Linux 7.3 ends at 251. */
-const MAX_CAPABILITY = 511;
 
 /** What tells a recording from others. */
 export type Provenance = HostProfile['provenance'];
@@ -103,20 +102,20 @@ function recordIpaBits(kvm: KvmHandle): HostProfile['ipaBits'] {
   return { min: accepted[0]!, max: accepted.at(-1)!, default: DEFAULT_IPA_BITS };
 }
 
-const PSCI_VERSION = firmwareRegId(0);
-
 function recordPsci(kvm: KvmHandle, target: number): HostProfile['psci'] {
-  const candidates = [0, 1, 2, 3].flatMap(major => range(16).map(minor => BigInt(major * 0x1_0000 + minor)));
+  const candidates = psciVersionCandidates();
   const acceptedWith = (features: bigint) =>
     initialised(kvm, target, features, vcpu =>
-      candidates.filter(version => vcpu.setOneReg(PSCI_VERSION, version) === 0),
+      candidates.filter(version => vcpu.setOneReg(KVM_REG_ARM_PSCI_VERSION, version) === 0),
     );
   const psci = 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_PSCI_0_2);
   const hex = (value: bigint) => value.toString(16);
   return {
     withFeature: acceptedWith(psci).map(hex),
     withoutFeature: acceptedWith(0n).map(hex),
-    latest: initialised(kvm, target, psci, vcpu => hex(expectValue(vcpu.getOneReg(PSCI_VERSION)))),
+    latest: initialised(kvm, target, psci, vcpu =>
+      hex(expectValue(vcpu.getOneReg(KVM_REG_ARM_PSCI_VERSION))),
+    ),
   };
 }
 
@@ -172,7 +171,6 @@ function recordWritableMasks(kvm: KvmHandle): Record<string, string> {
   );
 }
 
-const PSTATE = 0x6030_0000_0010_0042n;
 const AARCH32_USER = 0x10n;
 const ID_AA64PFR1_EL1 = sysRegId(3, 0, 0, 4, 1);
 const CLIDR_EL1 = sysRegId(3, 1, 0, 0, 1);
@@ -190,7 +188,7 @@ function recordBehaviours(kvm: KvmHandle, target: number): ProfileBehaviours {
       vcpu.setOneReg(ID_AA64PFR1_EL1, pfr1 & ~0xf0n);
       return Number(expectValue(vcpu.getOneReg(firmwareRegId(2))));
     }),
-    aarch32User: initialised(kvm, target, 0n, vcpu => vcpu.setOneReg(PSTATE, AARCH32_USER) === 0),
+    aarch32User: initialised(kvm, target, 0n, vcpu => vcpu.setOneReg(CORE_PSTATE, AARCH32_USER) === 0),
     clidrNeedsLevel: initialised(kvm, target, 0n, vcpu => vcpu.setOneReg(CLIDR_EL1, 0n) === -ERRNO.EINVAL),
   };
 }

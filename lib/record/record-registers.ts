@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { encodeRegisterId, firmwareRegId } from '../abi/register-id.ts';
+import { encodeRegisterId, KVM_REG_ARM_PSCI_VERSION } from '../abi/register-id.ts';
 import { formatRegister } from '../abi/register-names.ts';
 import type { KvmHandle, VcpuHandle } from '../backend.ts';
 import type { HostProfile, ProfileConfiguration, ProfileRegister, WriteRule } from '../emulator/profile.ts';
@@ -34,9 +34,6 @@ const ALL_SYSTEM_REGISTERS = Array.from({ length: 0x1_0000 }, (_, encoding) =>
     op2: encoding & 7,
   }),
 );
-
-/** Its value stands in the profile's `psci`. */
-const PSCI_VERSION = firmwareRegId(0);
 
 /** Records the registers under each of the feature sets that the host accepts. */
 export function recordRegisters(
@@ -173,8 +170,9 @@ function differences(
     throw new Error(`with features ${one.features} the registers are listed in another order`);
   }
   const present = [...one.resets.keys()];
+  // The PSCI version stands in the profile's `psci`.
   const resets = present.filter(
-    id => id !== PSCI_VERSION && one.resets.get(id) !== basis.get(id)!.resets.get(id),
+    id => id !== KVM_REG_ARM_PSCI_VERSION && one.resets.get(id) !== basis.get(id)!.resets.get(id),
   );
   const sameRule = (id: bigint) =>
     JSON.stringify(one.writes.get(id)) === JSON.stringify(basis.get(id)!.writes.get(id));

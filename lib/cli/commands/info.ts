@@ -5,16 +5,13 @@
  */
 import { arch, platform, release } from 'node:os';
 import { styleText } from 'node:util';
-import { capabilityMeaning, capabilityName } from '../../abi/capabilities.ts';
+import { capabilityMeaning, capabilityName, MAX_CAPABILITY } from '../../abi/capabilities.ts';
 import { VCPU_FEATURE_CAPABILITY } from '../../abi/vcpu-features.ts';
 import { DEFAULT_IPA_BITS } from '../../abi/vm-type.ts';
 import { loadHost } from '../../emulator/profile.ts';
 import type { Kvm, Vm } from '../../index.ts';
 import type { Command, Context } from '../command.ts';
 import { table } from '../table.ts';
-
-/** Beyond the numbers that have a name here, as the kernel may be newer than this program. */
-const MAX_CAPABILITY = 511;
 
 /** Which backend answers here, why, and what its host can do. */
 export const info: Command = {
