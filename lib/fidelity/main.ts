@@ -33,8 +33,10 @@ const profile = loadHost(host);
 
 /** Runs a script of this folder in the lab, and gives what it prints. */
 async function ask(script: string, args: readonly string[], calls: number): Promise<string> {
+  const cpu = cpuOf(host);
+  if (cpu === undefined) throw new Error(`the lab has no machine like that of ${host}`);
   const timeoutMs = BOOT_MS + calls * MS_PER_CALL;
-  const guest = await runInLab({ script: `dist/lib/fidelity/${script}`, args, cpu: cpuOf(host), timeoutMs });
+  const guest = await runInLab({ script: `dist/lib/fidelity/${script}`, args, cpu, timeoutMs });
   if (guest.status !== 0) throw new Error(`the guest failed: ${guest.stderr}`);
   return guest.stdout.toString();
 }
