@@ -6,6 +6,9 @@ import { type Entry, S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG } from './cpio.ts';
 /** The folder of the package and of the script; also the working directory. */
 export const PROJECT = 'project';
 
+/** The folder of the kernel's modules. */
+export const MODULES = 'modules';
+
 /** Debian's packages of the user space, with the files that Node and the init script need of them. */
 const FILES_OF_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'busybox-static': ['usr/bin/busybox'],
@@ -69,6 +72,13 @@ export function initScript({ script, args = [], env = {} }: GuestCommand): strin
 mount -t devtmpfs dev /dev
 mount -t sysfs sys /sys
 mount -t tmpfs tmp /tmp
+for module in /${MODULES}/*.ko; do [ -e $module ] && insmod $module; done
+tries=0
+until [ -c /dev/vport0p${PORTS.stderr} ]; do
+  tries=$((tries + 1))
+  [ $tries -gt 500 ] && echo 'lab: the kernel has no virtio-serial port' >/dev/console && poweroff -f
+  sleep 0.02
+done
 exec 3<>/dev/vport0p${PORTS.control}
 echo start >&3
 (cat <&3; poweroff -f) >/dev/null &

@@ -4,10 +4,10 @@ import { appendFileSync, constants, existsSync, openSync, rmSync } from 'node:fs
 import { copyFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { cacheFolder } from './cache.ts';
-import { archive, type Entry, entriesOf, foldersAbove, S_IFREG } from './cpio.ts';
+import { archive, type Entry, entriesOf, foldersAbove, S_IFDIR, S_IFREG } from './cpio.ts';
 import { LabError } from './error.ts';
-import { type GuestCommand, initScript, PROJECT } from './guest.ts';
-import { USER_SPACE } from './setup.ts';
+import { type GuestCommand, initScript, MODULES, PROJECT } from './guest.ts';
+import { USER_SPACE } from './fetch-user-space.ts';
 
 /** This package's folder: the nearest above that has a package.json. */
 export const PACKAGE_FOLDER = packageFolder(import.meta.dirname);
@@ -22,8 +22,12 @@ export type GuestFiles = Readonly<Record<string, string | Uint8Array>>;
  * Writes the initrd and returns an open descriptor. The file has no name any more: it is gone when the last
  * process that has it open is.
  */
-export async function openInitrd(command: GuestCommand, files: GuestFiles): Promise<number> {
-  const addition = archive(runEntries(command, files));
+export async function openInitrd(
+  command: GuestCommand,
+  modules: readonly string[],
+  files: GuestFiles,
+): Promise<number> {
+  const addition = archive(runEntries(command, modules, files));
   const base = join(cacheFolder(), USER_SPACE.folder, USER_SPACE.file);
   const file = join(cacheFolder(), `tmp-${randomUUID()}.cpio`);
   try {
@@ -38,8 +42,11 @@ export async function openInitrd(command: GuestCommand, files: GuestFiles): Prom
   }
 }
 
-function* runEntries(command: GuestCommand, files: GuestFiles): Generator<Entry> {
+function* runEntries(command: GuestCommand, modules: readonly string[], files: GuestFiles): Generator<Entry> {
   yield { path: 'init', mode: S_IFREG | 0o755, data: Buffer.from(initScript(command)) };
+  yield { path: MODULES, mode: S_IFDIR | 0o755 };
+  // Numbered, as the guest loads them in the order of their names.
+  for (const [index, source] of modules.entries()) yield* entriesOf(source, `${MODULES}/${index}.ko`);
   const parts = PACKAGE_PARTS.map(part => [part, join(PACKAGE_FOLDER, part)] as const);
   for (const [name, source] of [
     ...parts.filter(([, source]) => existsSync(source)),

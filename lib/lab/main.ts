@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename, isAbsolute, relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { LabError } from './error.ts';
 import { PACKAGE_FOLDER } from './initrd.ts';
 import { startLab } from './run.ts';
@@ -11,16 +12,21 @@ import { setup } from './setup.ts';
 const LAB_FAILED = 99;
 
 const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = {
-  async setup() {
+  async setup(kernels) {
     const { stderr } = process;
     const show = (text: string) => stderr.write(stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
     const clear = () => void (stderr.isTTY && show(''));
-    const { kernel, userSpace } = await setup(step => show(`lab: ${step}`)).finally(clear);
-    console.log(`lab: Linux ${kernel.release} and Node ${userSpace.node} are ready`);
+    const progress = (step: string) => show(`lab: ${step}`);
+    const ready = await setup({ kernels: kernels.length === 0 ? undefined : kernels, progress }).finally(clear);
+    console.log(`lab: Linux ${ready.map(({ version }) => version).join(', ')} ready`);
     return 0;
   },
 
-  async run([script, ...args]) {
+  async run(words) {
+    const { values, positionals } = parseArgs({ args: words.slice(0, words.findIndex(word=>/\.[cm]?[jt]s$/.test(word))), options: { kernel: {type:'string'}, cpu: {type:'string'}, gic: {type:'string'}, mode: {type:'string'}, memory: {type:'string'}, cpus: {type:'string'}}});
+    const [script, ...args] = words.slice(words.findIndex(word=>/\.[cm]?[jt]s$/.test(word)));
+    const n = (v: string|undefined) => v === undefined ? undefined : Number(v);
+    const machine: any = {...values, gic: n(values.gic), memory: n(values.memory), cpus: n(values.cpus)};
     if (script === undefined || !existsSync(script)) {
       console.error(
         script === undefined ? 'usage: npm run lab -- SCRIPT [ARGS]' : `lab: no such file: ${script}`,
@@ -30,7 +36,7 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = 
     const source = resolve(script);
     const inPackage = relative(PACKAGE_FOLDER, source);
     const path = inPackage.startsWith('..') || isAbsolute(inPackage) ? basename(source) : inPackage;
-    const lab = await startLab({ script: path, args, files: { [path]: source }, timeoutMs: 3_600_000 });
+    const lab = await startLab({ script: path, args, files: { [path]: source }, ...machine, timeoutMs: 3_600_000 });
     lab.stdout.pipe(process.stdout);
     lab.stderr.pipe(process.stderr);
     return (await lab.exit).status;

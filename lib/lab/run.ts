@@ -1,25 +1,20 @@
 /** Runs a Node script on a real arm64 kernel with KVM, in a machine that QEMU emulates. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
-import { cacheFolder } from './cache.ts';
 import { LabError } from './error.ts';
 import type { GuestCommand } from './guest.ts';
 import { type GuestFiles, openInitrd } from './initrd.ts';
-import { CHANNELS, QEMU, qemuArguments } from './machine.ts';
-import { KERNEL } from './setup.ts';
+import { CHANNELS, type MachineOptions, QEMU, qemuArguments } from './machine.ts';
 import { labStatus } from './status.ts';
 
 /** What to run, and on which machine. */
-export interface LabOptions extends GuestCommand {
+export interface LabOptions extends GuestCommand, MachineOptions {
+  /** A kernel that was set up, by the beginning of its version (`6.12`, `7`), or the path of an `Image`. */
+  readonly kernel?: string | undefined;
   /** Files beside this package's own; see {@link GuestFiles}. */
   readonly files?: GuestFiles | undefined;
-  /** A CPU model of QEMU; `neoverse-n1` is the CPU of Graviton2 and Ampere Altra. */
-  readonly cpu?: string | undefined;
-  /** Memory in MiB. */
-  readonly memory?: number | undefined;
   /** The machine is stopped after this time. */
   readonly timeoutMs?: number | undefined;
 }
@@ -53,19 +48,14 @@ export async function runInLab(options: LabOptions): Promise<LabExit & { stdout:
 
 /** Boots a machine that runs a script and powers off. */
 export async function startLab(options: LabOptions): Promise<LabProcess> {
-  const status = labStatus();
+  const status = labStatus(options.kernel);
   if (!status.available) throw new LabError('ERR_LAB_UNAVAILABLE', status.reason);
-  const { files = {}, cpu = 'neoverse-n1', memory = 2048, timeoutMs = 120_000 } = options;
-  const initrd = await openInitrd(options, files);
-  const initrdInQemu = 3 + CHANNELS.length;
-  const machine = {
-    kernel: join(cacheFolder(), KERNEL.folder, KERNEL.file),
-    initrd: `/proc/self/fd/${initrdInQemu}`,
-    cpu,
-    memory,
-  };
+  const { files = {}, timeoutMs = 120_000 } = options;
+  const { image, modules } = status.kernel;
+  const initrd = await openInitrd(options, modules, files);
+  const boot = { kernel: image, initrd: `/proc/self/fd/${3 + CHANNELS.length}` };
   const started = performance.now();
-  const qemu = spawn(QEMU, qemuArguments(machine), {
+  const qemu = spawn(QEMU, qemuArguments(boot, options), {
     stdio: ['ignore', 'ignore', 'pipe', ...CHANNELS.map(() => 'pipe' as const), initrd],
   });
   closeSync(initrd);
