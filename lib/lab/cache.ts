@@ -24,6 +24,15 @@ export function readManifest<T>(folder: string): T | undefined {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T) : undefined;
 }
 
+/** Bytes of the files in a folder of the cache. */
+export function folderSize(folder: string): number {
+  const path = join(cacheFolder(), folder);
+  if (!existsSync(path)) return 0;
+  return readdirSync(path, { recursive: true, encoding: 'utf8' })
+    .map(name => statSync(join(path, name), { throwIfNoEntry: false }))
+    .reduce((sum, stat) => sum + (stat?.isFile() ? stat.size : 0), 0);
+}
+
 /** Calls `build` with a temporary folder of the cache, which is gone afterwards, whatever happens. */
 export async function withTemporaryFolder(build: (folder: string) => Promise<void>): Promise<void> {
   const cache = cacheFolder();

@@ -60,7 +60,7 @@ export async function openSuite(suite: string, folder: string, mirror: string): 
       const names = found.split('\n').flatMap(line => line.split(' ')[0] || []);
       if (names.length === 0) return [];
       const records = await command('apt-cache', ['show', '--no-all-versions', ...options, ...names]);
-      return [...records.matchAll(/^Package: (.*)$[^]*?^Version: (.*)$/gm)].map(([, name, version]) => ({
+      return [...records.matchAll(/^Package: (.*)$[\s\S]*?^Version: (.*)$/gm)].map(([, name, version]) => ({
         name: name!,
         version: version!,
       }));

@@ -29,25 +29,47 @@ export interface MachineOptions {
   readonly gic?: 2 | 3 | undefined;
   /** Where the kernel's KVM runs: beside the kernel at EL2, or apart from it. Default: the kernel's choice. */
   readonly mode?: 'vhe' | 'nvhe' | undefined;
-  /** MiB. Default: 2048. */
+  /** MiB. Default: 2048, or more where the project is large. */
   readonly memory?: number | undefined;
   /** Default: 2. */
   readonly cpus?: number | undefined;
 }
 
 /** The channels out of the machine, in the order of the descriptors 3, 4, … that QEMU inherits. */
-export const CHANNELS = ['console', 'control', 'stdout', 'stderr'] as const;
+export const CHANNELS = ['console', ...(Object.keys(PORTS) as (keyof typeof PORTS)[])] as const;
 
-/** What the machine boots. */
+/** Options with the memory settled. */
+type Sized = MachineOptions & { readonly memory: number };
+
+/** What the machine boots: paths. */
 export interface Boot {
-  /** Paths. */
   readonly kernel: string;
   readonly initrd: string;
 }
 
-/** QEMU's arguments. Each channel is one end of a socket pair; no file, no name, nothing to clean up. */
-export function qemuArguments({ kernel, initrd }: Boot, options: MachineOptions): string[] {
-  const { cpu = 'neoverse-n1', mode, memory = 2048, cpus = 2 } = options;
+/** QEMU's arguments for a machine whose channels are one end of a socket pair each: no name, nothing to clean up. */
+export function runArguments(boot: Boot, options: Sized): string[] {
+  return [
+    ...machineArguments(boot, options),
+    ...CHANNELS.flatMap((name, index) => ['-chardev', `socket,id=${name},fd=${index + 3}`]),
+    ...['-serial', 'chardev:console', '-device', 'virtio-serial-pci'],
+    ...Object.entries(PORTS).flatMap(([name, number]) => [
+      '-device',
+      `virtserialport,chardev=${name},nr=${number}`,
+    ]),
+  ];
+}
+
+/** QEMU's arguments for a machine with its console on this terminal, whose Ctrl-C is for the machine. */
+export function shellArguments(boot: Boot, options: Sized): string[] {
+  return [
+    ...machineArguments(boot, options),
+    ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
+  ];
+}
+
+function machineArguments({ kernel, initrd }: Boot, options: Sized): string[] {
+  const { cpu = 'neoverse-n1', mode, memory, cpus = 2 } = options;
   const { model, gic } = Object.hasOwn(CPUS, cpu) ? CPUS[cpu as keyof typeof CPUS] : { model: cpu, gic: 3 };
   return [
     ...['-M', `virt,virtualization=on,gic-version=${options.gic ?? gic}`],
@@ -55,11 +77,5 @@ export function qemuArguments({ kernel, initrd }: Boot, options: MachineOptions)
     ...['-nodefaults', '-display', 'none', '-no-reboot', '-kernel', kernel, '-initrd', initrd],
     // A panic reboots at once, which -no-reboot turns into QEMU's end.
     ...['-append', `console=ttyAMA0 quiet panic=-1${mode === 'nvhe' ? ' kvm-arm.mode=nvhe' : ''}`],
-    ...CHANNELS.flatMap((name, index) => ['-chardev', `socket,id=${name},fd=${index + 3}`]),
-    ...['-serial', 'chardev:console', '-device', 'virtio-serial-pci'],
-    ...Object.entries(PORTS).flatMap(([name, number]) => [
-      '-device',
-      `virtserialport,chardev=${name},nr=${number}`,
-    ]),
   ];
 }

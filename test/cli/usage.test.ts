@@ -6,7 +6,14 @@ import { cli } from './support.ts';
 
 /** What parsing refuses: without a process for each, as they would take seconds. */
 const WRONG_WORDS: [words: string, line: string][] = [
-  ['', 'a command is missing: info, doctor, psci, psci set, regs; see kvm-arm64 --help'],
+  [
+    '',
+    'a command is missing: info, doctor, psci, psci set, regs, lab list, lab setup, lab run, lab shell; see kvm-arm64 --help',
+  ],
+  ['lab', 'lab is one of lab list, lab setup, lab run, lab shell; see kvm-arm64 --help'],
+  ['lab run', 'lab run needs -- node SCRIPT ARGS; see kvm-arm64 lab run --help'],
+  ['lab run --gic 4 -- node x', '--gic takes one of 2, 3; got "4"'],
+  ['info -- x', 'info takes nothing after --, got "x"; see kvm-arm64 info --help'],
   ['inof', 'there is no command "inof" (did you mean info?); see kvm-arm64 --help'],
   ['xyzzy', 'there is no command "xyzzy"; see kvm-arm64 --help'],
   ['constructor', 'there is no command "constructor"; see kvm-arm64 --help'],
@@ -34,7 +41,10 @@ const WRONG_WORDS: [words: string, line: string][] = [
 
 /** What the whole program refuses, by itself or by what the library says. */
 const WRONG_LINES: [words: string, line: string][] = [
-  ['', 'a command is missing: info, doctor, psci, psci set, regs; see kvm-arm64 --help'],
+  [
+    '',
+    'a command is missing: info, doctor, psci, psci set, regs, lab list, lab setup, lab run, lab shell; see kvm-arm64 --help',
+  ],
   [
     'info --backend emluated',
     '--backend takes one of auto, native, emulated; got "emluated" (did you mean emulated?)',

@@ -1,6 +1,7 @@
 /** The lab as a test tier: skipped with its reason where it is missing, or failed where it is required. */
 import { existsSync } from 'node:fs';
 import { describe, it } from 'vitest';
+import { type LabOptions, type LabResult, runInLab } from '#lib/lab/run.js';
 import { labStatus } from '#lib/lab/status.js';
 
 /** Time limit of a test that boots once: seconds on an idle machine, but the machine may be busy. */
@@ -21,6 +22,11 @@ export function describeLab(title: string, tests: () => void): void {
   } else {
     describe.skip(`${title} (skipped: ${reason})`, tests);
   }
+}
+
+/** Runs a script on what this package publishes and its compiled tests, without the tools of its node_modules. */
+export function runPackage(options: LabOptions): Promise<LabResult> {
+  return runInLab({ parts: ['package.json', 'dist', 'prebuilds/linux-arm64'], ...options });
 }
 
 /** The guest runs the compiled package with the addon for arm64. */
