@@ -31,6 +31,9 @@ export async function labShell(kernel: string | undefined, options: MachineOptio
     stdio: ['inherit', 'inherit', 'inherit', fd],
   });
   closeSync(fd);
+  const kill = () => void qemu.kill('SIGKILL');
+  process.once('exit', kill);
   const code = await new Promise(resolve => qemu.once('close', resolve));
+  process.off('exit', kill);
   if (code !== 0) throw new LabError('ERR_LAB_CRASHED', `QEMU ended with status ${code}`);
 }

@@ -8,8 +8,8 @@ import { labStatus } from '#lib/lab/status.js';
 export const BOOT = 120_000;
 
 /** A `describe` for tests that boot the lab. `KVM_ARM64_REQUIRE=lab` turns the skip into a failure. */
-export function describeLab(title: string, tests: () => void): void {
-  const reason = missing();
+export function describeLab(title: string, tests: () => void, kernel?: string): void {
+  const reason = missing(kernel);
   const required = (process.env['KVM_ARM64_REQUIRE'] ?? '').split(',').includes('lab');
   if (reason === undefined) {
     describe(title, tests);
@@ -30,8 +30,8 @@ export function runPackage(options: LabOptions): Promise<LabResult> {
 }
 
 /** The guest runs the compiled package with the addon for arm64. */
-function missing(): string | undefined {
-  const status = labStatus();
+function missing(kernel: string | undefined): string | undefined {
+  const status = labStatus(kernel);
   if (!status.available) return status.reason;
   if (!existsSync('dist/test/lab')) return 'nothing is compiled: npm run build';
   if (!existsSync('prebuilds/linux-arm64')) return 'there is no addon for arm64: npm run build:cross';
