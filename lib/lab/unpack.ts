@@ -11,6 +11,8 @@ import { LabError } from './error.ts';
  * @throws LabError
  */
 export function makeFolder(folder: string): void {
+  // There mkdir -p never comes back: Node goes on trying what cannot be made.
+  if (/^\/(proc|sys|dev)(\/|$)/.test(folder)) throw notBack(folder, 'no folder for files can be there');
   try {
     mkdirSync(folder, { recursive: true });
   } catch (cause) {
