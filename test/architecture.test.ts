@@ -19,7 +19,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   record: ['abi', 'errors', 'backend', 'native', 'emulator'],
   lab: [],
   fidelity: ['abi', 'errors', 'backend', 'native', 'emulator', 'lab'],
-  cli: ['abi', 'errors', 'native', 'emulator', 'classes', 'entries'],
+  cli: ['abi', 'errors', 'native', 'emulator', 'classes', 'entries', 'lab'],
 };
 
 const ENTRIES = ['index.ts', 'emulator.ts', 'native.ts', 'load-backend.ts'];

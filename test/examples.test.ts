@@ -3,8 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { runInLab } from '#lib/lab/run.js';
-import { BOOT, describeLab } from './lab/tier.ts';
+import { BOOT, describeLab, runPackage } from './lab/tier.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const examples = readdirSync(`${ROOT}/examples`).map(file => file.replace(/\.ts$/, ''));
@@ -49,7 +48,7 @@ describeLab('examples on the real kernel', () => {
   it.each(examples)(
     '%s prints the same',
     async example => {
-      const { status, stdout, stderr } = await runInLab({ script: `dist/examples/${example}.js` });
+      const { status, stdout, stderr } = await runPackage({ script: `dist/examples/${example}.js` });
       const printed = stdout.toString();
       expect(stderr.toString()).toBe('');
       expect(status).toBe(0);

@@ -2,8 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { runInLab } from '#lib/lab/run.js';
-import { BOOT, describeLab } from './lab/tier.ts';
+import { BOOT, describeLab, runPackage } from './lab/tier.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SCRIPT = 'dist/test/lab/workers-guest.js';
@@ -18,7 +17,7 @@ describeLab('on the real kernel', () => {
   it(
     'each worker loads the addon and has VMs of its own; process.exit() with all open is clean',
     async () => {
-      const { status, stdout, stderr } = await runInLab({ script: SCRIPT, args: ['native'] });
+      const { status, stdout, stderr } = await runPackage({ script: SCRIPT, args: ['native'] });
       expect(stderr.toString()).toBe('');
       expect(status).toBe(0);
       expect(JSON.parse(stdout.toString())).toEqual(selected('native'));

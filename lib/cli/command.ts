@@ -25,6 +25,8 @@ export interface Context {
   readonly options: ReadonlyMap<string, string>;
   /** As many as the command has names for. */
   readonly positionals: readonly string[];
+  /** What follows `--`. */
+  readonly rest: readonly string[];
   /**
    * KVM as `--backend` and `--host` ask for it, opened at the first call. It is closed, with the VMs made on it,
    * when the command is done; the backend that answers is reported without the command's doing.
@@ -44,20 +46,28 @@ export interface Report {
   readonly exitCode?: number;
 }
 
+/** The exit code of a command whose output is that of another program, and complete. */
+export type Passed = number;
+
 /** A command. */
 export interface Command {
   /** One word, or two (`psci set`). */
   readonly name: string;
   /** Names of the arguments, all of which must be given. */
   readonly positionals?: readonly string[];
+  /** What must follow `--`; absent for a command that takes nothing there. */
+  readonly rest?: string;
   /** Half a sentence, for the list of commands. */
   readonly summary: string;
   /** Sentences, for the command's own help. */
   readonly details?: string;
   readonly options?: Options;
-  /** The fields of its JSON document, beside `backend` and `host`, and what they hold. */
-  readonly json: Readonly<Record<string, string>>;
+  /**
+   * The fields of its JSON document, beside `backend` and `host`, and what they hold. Absent where the output is that
+   * of another program.
+   */
+  readonly json?: Readonly<Record<string, string>>;
   /** What follows `kvm-arm64 `. */
   readonly examples: readonly string[];
-  run(context: Context): Report | Promise<Report>;
+  run(context: Context): Report | Promise<Report | Passed>;
 }

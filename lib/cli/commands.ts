@@ -7,12 +7,26 @@ import { HOSTS } from '../emulator/profile.ts';
 import type { Command, Options } from './command.ts';
 import { doctor } from './commands/doctor.ts';
 import { info } from './commands/info.ts';
+import { labList } from './commands/lab-list.ts';
+import { labRun } from './commands/lab-run.ts';
+import { labSetup } from './commands/lab-setup.ts';
+import { labShell } from './commands/lab-shell.ts';
 import { psci } from './commands/psci.ts';
 import { psciSet } from './commands/psci-set.ts';
 import { regs } from './commands/regs.ts';
 
 /** All commands, in the order of the help. */
-export const COMMANDS: readonly Command[] = [info, doctor, psci, psciSet, regs];
+export const COMMANDS: readonly Command[] = [
+  info,
+  doctor,
+  psci,
+  psciSet,
+  regs,
+  labList,
+  labSetup,
+  labRun,
+  labShell,
+];
 
 /** The options that every command has. */
 export const COMMON_OPTIONS: Options = {

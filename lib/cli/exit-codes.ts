@@ -4,10 +4,11 @@
  * @packageDocumentation
  */
 import { KvmError } from '../errors.ts';
+import { LabError } from '../lab/error.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Exit codes by meaning. */
-export const EXIT = { ok: 0, refused: 1, usage: 2, noNative: 3 } as const;
+export const EXIT = { ok: 0, refused: 1, usage: 2, noNative: 3, lab: 99 } as const;
 
 /** What `--help` says of them. */
 export const EXIT_MEANINGS: readonly (readonly [code: number, meaning: string])[] = [
@@ -18,6 +19,7 @@ export const EXIT_MEANINGS: readonly (readonly [code: number, meaning: string])[
     EXIT.noNative,
     'native KVM cannot be used here: what doctor finds, or the backend that was asked for needs it',
   ],
+  [EXIT.lab, "the lab failed; of lab run, every other code is the script's"],
 ];
 
 /** What the library says of a value that came from the command line or the environment. */
@@ -27,6 +29,7 @@ const BAD_VALUE: readonly unknown[] = ['ERR_INVALID_ARG_VALUE', 'ERR_OUT_OF_RANG
 export function exitCodeOf(error: unknown): number | undefined {
   if (error instanceof KvmError)
     return error.code === 'ERR_BACKEND_UNAVAILABLE' ? EXIT.noNative : EXIT.refused;
+  if (error instanceof LabError) return EXIT.lab;
   const isUsage =
     error instanceof UsageError ||
     (error instanceof Error && 'code' in error && BAD_VALUE.includes(error.code));

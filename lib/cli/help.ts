@@ -41,24 +41,32 @@ function commandHelp(command: Command): string[] {
   return [
     `${summary[0]!.toUpperCase()}${summary.slice(1)}.`,
     ...(details === undefined ? [] : [details]),
-    `${heading('Usage')} kvm-arm64 ${synopsis(command)} [options]`,
+    `${heading('Usage')} kvm-arm64 ${usage(command)}`,
     ...(options === undefined ? [] : [optionSection('Options', options)]),
     optionSection('Options of every command', COMMON_OPTIONS),
-    section('Fields of --json', [
-      ['backend, host', 'what answered: native and its device, or emulated and its name; null for none'],
-      ...Object.entries(json),
-      [
-        'error',
-        'in place of the others, where it failed: code, message, and where they apply hint, errno, request, register',
-      ],
-    ]),
+    ...(json === undefined ? [] : [jsonFields(json)]),
     exitCodes(),
     examples(command.examples),
   ];
 }
 
+function jsonFields(fields: NonNullable<Command['json']>): string {
+  return section('Fields of --json', [
+    ['backend, host', 'what answered: native and its device, or emulated and its name; null for none'],
+    ...Object.entries(fields),
+    [
+      'error',
+      'in place of the others, where it failed: code, message, and where they apply hint, errno, request, register',
+    ],
+  ]);
+}
+
 function synopsis({ name, positionals = [] }: Command): string {
   return [name, ...positionals].join(' ');
+}
+
+function usage({ name, positionals = [], rest }: Command): string {
+  return [name, ...positionals, '[options]', ...(rest === undefined ? [] : [`-- ${rest}`])].join(' ');
 }
 
 function optionSection(title: string, options: Options): string {

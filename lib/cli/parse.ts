@@ -16,6 +16,8 @@ export interface Invocation {
   readonly command: Command | undefined;
   readonly options: ReadonlyMap<string, string>;
   readonly positionals: readonly string[];
+  /** What follows `--`, where the command takes that. */
+  readonly rest: readonly string[];
 }
 
 const ALL_OPTIONS: Options = Object.assign({}, ...COMMANDS.map(({ options }) => options), COMMON_OPTIONS);
@@ -35,8 +37,9 @@ interface OptionToken {
 export function parse(args: readonly string[]): Invocation {
   // A first look, with the options of all commands, tells words from values; then each option is held against
   // those of the command that was found. Node's own strict mode knows neither commands nor near words.
+  const [own, rest] = atTerminator(args);
   const { tokens } = parseArgs({
-    args: [...args],
+    args: own,
     options: parseArgsOptions(),
     strict: false,
     allowPositionals: true,
@@ -50,10 +53,17 @@ export function parse(args: readonly string[]): Invocation {
   );
   const wantsNoCommand = options.has('help') || options.has('version');
   if (command === undefined && (words.length > 0 || !wantsNoCommand)) throw noCommand(words[0]);
-  if (command === undefined || wantsNoCommand) return { command, options, positionals: [] };
+  if (command === undefined || wantsNoCommand) return { command, options, positionals: [], rest: [] };
   const positionals = words.slice(command.name.split(' ').length);
   checkPositionals(command, positionals);
-  return { command, options, positionals };
+  checkRest(command, rest);
+  return { command, options, positionals, rest };
+}
+
+/** The words before and after the first `--`. */
+export function atTerminator(args: readonly string[]): [before: string[], after: string[]] {
+  const at = args.indexOf('--');
+  return at < 0 ? [[...args], []] : [args.slice(0, at), args.slice(at + 1)];
 }
 
 function parseArgsOptions(): NonNullable<ParseArgsConfig['options']> {
@@ -74,6 +84,8 @@ function findCommand(words: readonly string[]): Command | undefined {
 
 function noCommand(word: string | undefined): UsageError {
   const names = COMMANDS.map(({ name }) => name);
+  const group = names.filter(name => name.startsWith(`${word} `));
+  if (group.length > 0) return new UsageError(`${word} is one of ${group.join(', ')}; see kvm-arm64 --help`);
   const fault =
     word === undefined
       ? `a command is missing: ${names.join(', ')}`
@@ -131,4 +143,11 @@ function checkPositionals({ name, positionals: names = [] }: Command, given: rea
   throw new UsageError(
     `${name} takes no argument ${JSON.stringify(surplus)}${near}; see kvm-arm64 ${name} --help`,
   );
+}
+
+function checkRest({ name, rest: wanted }: Command, given: readonly string[]): void {
+  const see = `see kvm-arm64 ${name} --help`;
+  if (wanted === undefined && given.length > 0)
+    throw new UsageError(`${name} takes nothing after --, got ${JSON.stringify(given[0])}; ${see}`);
+  if (wanted !== undefined && given.length === 0) throw new UsageError(`${name} needs -- ${wanted}; ${see}`);
 }

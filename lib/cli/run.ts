@@ -9,7 +9,7 @@ import type { Context } from './command.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { help, version } from './help.ts';
 import { toJson } from './json.ts';
-import { parse } from './parse.ts';
+import { atTerminator, parse } from './parse.ts';
 
 /**
  * Runs a command line. Results go to stdout, and so does the error as JSON with `--json`; a line for people about the
@@ -19,12 +19,13 @@ import { parse } from './parse.ts';
  */
 export async function run(args: readonly string[]): Promise<number> {
   // Before parsing, which may be what fails.
-  const asJson = args.includes('--json');
+  const [own] = atTerminator(args);
+  const asJson = own.includes('--json');
   let kvm: Kvm | undefined;
   const print = (data: object, text: string) =>
     process.stdout.write(asJson ? toJson({ ...answeredBy(kvm), ...data }) : withBackend(kvm, text));
   try {
-    const { command, options, positionals } = parse(args);
+    const { command, options, positionals, rest } = parse(args);
     if (command === undefined || options.has('help') || options.has('version')) {
       process.stdout.write(options.has('version') ? `${version()}\n` : help(command));
       return EXIT.ok;
@@ -36,7 +37,9 @@ export async function run(args: readonly string[]): Promise<number> {
       });
       return kvm;
     };
-    const { data, text, exitCode = EXIT.ok } = await command.run({ options, positionals, open });
+    const report = await command.run({ options, positionals, rest, open });
+    if (typeof report === 'number') return report;
+    const { data, text, exitCode = EXIT.ok } = report;
     print(data, text);
     return exitCode;
   } catch (error) {

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { DEFAULT_HOST, loadHost } from '../emulator/profile.ts';
 import { runInLab } from '../lab/run.ts';
 import type { Report } from './guest.ts';
-import { cpuOf } from './machines.ts';
+import { machineOf } from './machines.ts';
 import { tryMutations } from './mutation-run.ts';
 import { formatMutations, formatReport } from './report.ts';
 import { readTrace, writeTrace } from './trace.ts';
@@ -17,6 +17,9 @@ import { readTrace, writeTrace } from './trace.ts';
 /** A call takes a few milliseconds of the emulated machine, on a busy one. */
 const MS_PER_CALL = 20;
 const BOOT_MS = 300_000;
+
+/** What of this package runs in the guest. */
+const PARTS = ['package.json', 'dist', 'prebuilds/linux-arm64'];
 
 const { values } = parseArgs({
   options: {
@@ -33,10 +36,14 @@ const profile = loadHost(host);
 
 /** Runs a script of this folder in the lab, and gives what it prints. */
 async function ask(script: string, args: readonly string[], calls: number): Promise<string> {
-  const cpu = cpuOf(host);
-  if (cpu === undefined) throw new Error(`the lab has no machine like that of ${host}`);
   const timeoutMs = BOOT_MS + calls * MS_PER_CALL;
-  const guest = await runInLab({ script: `dist/lib/fidelity/${script}`, args, cpu, timeoutMs });
+  const guest = await runInLab({
+    ...machineOf(host),
+    parts: PARTS,
+    script: `dist/lib/fidelity/${script}`,
+    args,
+    timeoutMs,
+  });
   if (guest.status !== 0) throw new Error(`the guest failed: ${guest.stderr}`);
   return guest.stdout.toString();
 }

@@ -3,8 +3,9 @@
  * temporary name beside its place and renamed, so that a failure leaves nothing half-written and two
  * set-ups at once do not disturb each other; the first to finish wins.
  */
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { LabError } from './error.ts';
@@ -21,6 +22,15 @@ export function cacheFolder(): string {
 export function readManifest<T>(folder: string): T | undefined {
   const file = join(cacheFolder(), folder, 'manifest.json');
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T) : undefined;
+}
+
+/** Bytes of the files in a folder of the cache. */
+export function folderSize(folder: string): number {
+  const path = join(cacheFolder(), folder);
+  if (!existsSync(path)) return 0;
+  return readdirSync(path, { recursive: true, encoding: 'utf8' })
+    .map(name => statSync(join(path, name), { throwIfNoEntry: false }))
+    .reduce((sum, stat) => sum + (stat?.isFile() ? stat.size : 0), 0);
 }
 
 /** Calls `build` with a temporary folder of the cache, which is gone afterwards, whatever happens. */
@@ -46,12 +56,29 @@ export async function withTemporaryFolder(build: (folder: string) => Promise<voi
   }
 }
 
-/** Moves a complete folder to its place in the cache. */
-export async function publish(built: string, folder: string): Promise<void> {
+/**
+ * Puts files and their manifest into a folder of the cache, all of them or none.
+ *
+ * @param files - paths of the files by their name in the folder; they are moved
+ */
+export async function publish(
+  folder: string,
+  work: string,
+  files: Readonly<Record<string, string>>,
+  about: object,
+): Promise<void> {
+  const complete = join(work, 'complete');
+  await mkdir(complete);
+  const sha256: Record<string, string> = {};
+  for (const [name, file] of Object.entries(files)) {
+    sha256[name] = createHash('sha256').update(readFileSync(file)).digest('hex');
+    await rename(file, join(complete, name));
+  }
+  await writeFile(join(complete, 'manifest.json'), `${JSON.stringify({ ...about, sha256 }, null, 2)}\n`);
   const place = join(cacheFolder(), folder);
   await mkdir(join(place, '..'), { recursive: true });
   try {
-    await rename(built, place);
+    await rename(complete, place);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // Another set-up was faster: what it made is as good.

@@ -25,19 +25,23 @@ export const S_IFCHR = 0o020000;
 
 const EMPTY = new Uint8Array();
 
-/** An archive of the entries. Archives may follow each other in one initrd; a later file replaces an earlier. */
-export function archive(entries: Iterable<Entry>): Buffer {
-  const parts: Uint8Array[] = [];
+/**
+ * An archive of the entries, piece by piece. Archives may follow each other in one initrd; a later file replaces an
+ * earlier.
+ */
+export function* archive(entries: Iterable<Entry>): Generator<Uint8Array> {
   let inode = 0;
-  for (const entry of [...entries, { path: 'TRAILER!!!', mode: 0 }]) {
-    const { path, mode, data = EMPTY, device = [0, 0] } = entry;
-    const name = Buffer.from(`${path}\0`);
-    // inode, mode, uid, gid, links, mtime, size, device of the file (two), of the node (two), name size, check
-    const fields = [++inode, mode, 0, 0, 1, 0, data.length, 0, 0, ...device, name.length, 0];
-    const header = `070701${fields.map(field => field.toString(16).padStart(8, '0')).join('')}`;
-    parts.push(aligned(Buffer.concat([Buffer.from(header), name])), aligned(data));
-  }
-  return Buffer.concat(parts);
+  for (const entry of entries) yield* member(entry, ++inode);
+  yield* member({ path: 'TRAILER!!!', mode: 0 }, ++inode);
+}
+
+function* member({ path, mode, data = EMPTY, device = [0, 0] }: Entry, inode: number): Generator<Uint8Array> {
+  const name = Buffer.from(`${path}\0`);
+  // inode, mode, uid, gid, links, mtime, size, device of the file (two), of the node (two), name size, check
+  const fields = [inode, mode, 0, 0, 1, 0, data.length, 0, 0, ...device, name.length, 0];
+  const header = `070701${fields.map(field => field.toString(16).padStart(8, '0')).join('')}`;
+  yield aligned(Buffer.concat([Buffer.from(header), name]));
+  yield aligned(data);
 }
 
 /** The entries of a file, a symbolic link or a whole folder of this machine, put at `path`. */

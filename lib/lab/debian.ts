@@ -1,7 +1,7 @@
 /**
  * Fetches Debian packages for arm64 on a machine of another architecture and release, without touching
  * that machine's own package state: apt runs on private lists, cache and sources. The mirror is the one the
- * machine's apt is configured for, and apt checks signatures and hashes as always.
+ * machine's apt is configured for unless another is named, and apt checks signatures and hashes as always.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
@@ -13,15 +13,17 @@ const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** One suite of the Debian archive, for arm64. */
 export interface Suite {
-  /** The value of a field in the package's newest record, `''` where it has no such field. */
-  field(name: string, field: string): Promise<string>;
+  /** The packages whose name matches, each with its newest version. */
+  find(name: RegExp): Promise<{ name: string; version: string }[]>;
   /** Downloads the newest version of each package and unpacks them all into `folder`; returns versions by name. */
   unpack(names: readonly string[], folder: string): Promise<Record<string, string>>;
 }
 
-/** Reads the index of `suite` into a private state below `folder`. */
-export async function openSuite(suite: string, folder: string): Promise<Suite> {
-  const mirror = await debianMirror();
+/** What apt says of a suite that the mirror does not have, or no longer: old ones move to an archive. */
+const NO_SUCH_SUITE = /does not have a Release file|no longer has a Release file/;
+
+/** Reads the index of `suite` into a private state below `folder`; `undefined` where the mirror has no such suite. */
+export async function openSuite(suite: string, folder: string, mirror: string): Promise<Suite | undefined> {
   if (!existsSync(KEYRING)) {
     throw new LabError('ERR_LAB_SETUP', `${KEYRING} is missing: install debian-archive-keyring`);
   }
@@ -45,12 +47,23 @@ export async function openSuite(suite: string, folder: string): Promise<Suite> {
     'Acquire::Languages': 'none',
     'APT::Update::Error-Mode': 'any', // otherwise an unreachable mirror is a warning and success
   }).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-  await command('apt-get', ['update', ...options]);
+  try {
+    await command('apt-get', ['update', ...options]);
+  } catch (error) {
+    if (error instanceof LabError && NO_SUCH_SUITE.test(error.message)) return undefined;
+    throw error;
+  }
 
   return {
-    async field(name, field) {
-      const record = await command('apt-cache', ['show', '--no-all-versions', ...options, name]);
-      return new RegExp(`^${field}: (.*)$`, 'm').exec(record)?.[1] ?? '';
+    async find(name) {
+      const found = await command('apt-cache', ['search', '--names-only', ...options, name.source]);
+      const names = found.split('\n').flatMap(line => line.split(' ')[0] || []);
+      if (names.length === 0) return [];
+      const records = await command('apt-cache', ['show', '--no-all-versions', ...options, ...names]);
+      return [...records.matchAll(/^Package: (.*)$[\s\S]*?^Version: (.*)$/gm)].map(([, name, version]) => ({
+        name: name!,
+        version: version!,
+      }));
     },
     async unpack(names, target) {
       const downloads = join(state, 'downloads');
@@ -71,7 +84,7 @@ export async function openSuite(suite: string, folder: string): Promise<Suite> {
 }
 
 /** The Debian archive among the machine's apt sources; an index that apt has read tells whose it is. */
-async function debianMirror(): Promise<string> {
+export async function debianMirror(): Promise<string> {
   const targets = await command('apt-get', [
     'indextargets',
     '--format',
@@ -85,7 +98,7 @@ async function debianMirror(): Promise<string> {
   if (mirror === undefined) {
     throw new LabError(
       'ERR_LAB_SETUP',
-      'the lab takes its kernel from a Debian mirror, and apt knows none here: add one, run apt-get update',
+      'the lab takes its kernel from a Debian mirror, and apt knows none here: name one with --mirror',
     );
   }
   return mirror;

@@ -1,37 +1,40 @@
 /** Runs a Node script on a real arm64 kernel with KVM, in a machine that QEMU emulates. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
-import { buffer, text } from 'node:stream/consumers';
-import { cacheFolder } from './cache.ts';
+import { buffer } from 'node:stream/consumers';
 import { LabError } from './error.ts';
-import type { GuestCommand } from './guest.ts';
+import { initScript } from './guest.ts';
 import { type GuestFiles, openInitrd } from './initrd.ts';
-import { CHANNELS, QEMU, qemuArguments } from './machine.ts';
-import { KERNEL } from './setup.ts';
+import { CHANNELS, type MachineOptions, QEMU, runArguments } from './machine.ts';
+import { projectFolder } from './project.ts';
 import { labStatus } from './status.ts';
+import { makeFolder, unpackInto } from './unpack.ts';
+import { type LabExit, watch } from './watch.ts';
 
 /** What to run, and on which machine. */
-export interface LabOptions extends GuestCommand {
-  /** Files beside this package's own; see {@link GuestFiles}. */
+export interface LabOptions extends MachineOptions {
+  /** Path of the script, from the working directory; or the first of Node's options. */
+  readonly script: string;
+  readonly args?: readonly string[] | undefined;
+  /** Beside `PATH` and `HOME`, the script's whole environment. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** The working directory, here and there. Default: that of this process. */
+  readonly cwd?: string | undefined;
+  /**
+   * Files and folders of the project, to take along no more than these. The project is the nearest folder from the
+   * working directory upwards that has a package.json; in the guest it has the path that it has here.
+   */
+  readonly parts?: readonly string[] | undefined;
+  /** Files to add; see {@link GuestFiles}. */
   readonly files?: GuestFiles | undefined;
-  /** A CPU model of QEMU; `neoverse-n1` is the CPU of Graviton2 and Ampere Altra. */
-  readonly cpu?: string | undefined;
-  /** Memory in MiB. */
-  readonly memory?: number | undefined;
-  /** The machine is stopped after this time. */
+  /** A folder, from the working directory: what the script leaves in it comes back at the end. */
+  readonly out?: string | undefined;
+  /** A kernel that was set up, by the beginning of its version (`6.12`, `7`), or the path of an `Image`. */
+  readonly kernel?: string | undefined;
+  /** The machine is stopped after this time. Default: two minutes. */
   readonly timeoutMs?: number | undefined;
-}
-
-/** How a script ended, and where the time went. */
-export interface LabExit {
-  /** The script's exit status; 128 + N when signal N ended it. */
-  readonly status: number;
-  /** Milliseconds from QEMU's start to the script's. */
-  readonly bootMs: number;
-  /** Milliseconds from the script's start to its end. */
-  readonly scriptMs: number;
 }
 
 /** A running machine, like a `ChildProcess`: read its streams, wait for its end. */
@@ -42,101 +45,63 @@ export interface LabProcess {
   readonly exit: Promise<LabExit>;
 }
 
-const CONSOLE_TAIL = 4096;
+/** How a script ended, with all that it wrote. */
+export interface LabResult extends LabExit {
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+}
 
-/** Runs a script to its end and collects its output. */
-export async function runInLab(options: LabOptions): Promise<LabExit & { stdout: Buffer; stderr: Buffer }> {
+/**
+ * Runs a script to its end and collects its output.
+ *
+ * @throws LabError where the machine cannot be booted, or ends before the script does
+ */
+export async function runInLab(options: LabOptions): Promise<LabResult> {
   const lab = await startLab(options);
   const [exit, stdout, stderr] = await Promise.all([lab.exit, buffer(lab.stdout), buffer(lab.stderr)]);
   return { ...exit, stdout, stderr };
 }
 
-/** Boots a machine that runs a script and powers off. */
+/**
+ * Boots a machine that runs a script and powers off.
+ *
+ * @throws LabError where it cannot be booted
+ */
 export async function startLab(options: LabOptions): Promise<LabProcess> {
-  const status = labStatus();
+  const status = labStatus(options.kernel);
   if (!status.available) throw new LabError('ERR_LAB_UNAVAILABLE', status.reason);
-  const { files = {}, cpu = 'neoverse-n1', memory = 2048, timeoutMs = 120_000 } = options;
-  const initrd = await openInitrd(options, files);
-  const initrdInQemu = 3 + CHANNELS.length;
-  const machine = {
-    kernel: join(cacheFolder(), KERNEL.folder, KERNEL.file),
-    initrd: `/proc/self/fd/${initrdInQemu}`,
-    cpu,
-    memory,
-  };
+  const {
+    script,
+    args = [],
+    env = {},
+    cwd = process.cwd(),
+    parts,
+    files = {},
+    timeoutMs = 120_000,
+  } = options;
+  const { image, modules } = status.kernel;
+  const project = projectFolder(cwd);
+  const out = options.out === undefined ? undefined : resolve(cwd, options.out);
+  if (out !== undefined) makeFolder(out);
+  const init = initScript({ words: [script, ...args], env, cwd: resolve(cwd), out, mode: options.mode });
+  const initrd = openInitrd({ init, modules, project, parts, files }, options.memory);
+
   const started = performance.now();
-  const qemu = spawn(QEMU, qemuArguments(machine), {
-    stdio: ['ignore', 'ignore', 'pipe', ...CHANNELS.map(() => 'pipe' as const), initrd],
+  const boot = { kernel: image, initrd: `/proc/self/fd/${3 + CHANNELS.length}` };
+  const qemu = spawn(QEMU, runArguments(boot, { ...options, memory: initrd.memory }), {
+    stdio: ['ignore', 'ignore', 'pipe', ...CHANNELS.map(() => 'pipe' as const), initrd.fd],
   });
-  closeSync(initrd);
+  closeSync(initrd.fd);
   const channel = (name: (typeof CHANNELS)[number]) => qemu.stdio[3 + CHANNELS.indexOf(name)] as Readable;
+  const unpacked = out === undefined ? undefined : unpackInto(out, channel('files'));
+  unpacked?.catch(() => {}); // where the machine fails, that is the error to tell
+  const ended = watch(qemu, channel('control'), channel('console'), started, timeoutMs);
   return {
     stdout: channel('stdout'),
     stderr: channel('stderr'),
-    exit: watch(qemu, channel('control'), channel('console'), started, timeoutMs),
+    exit: ended.then(async exit => {
+      await unpacked;
+      return exit;
+    }),
   };
-}
-
-/** Follows a machine to its end, which comes within the time limit. */
-async function watch(
-  qemu: ChildProcess,
-  control: Readable,
-  serial: Readable,
-  started: number,
-  timeoutMs: number,
-): Promise<LabExit> {
-  const kill = () => void qemu.kill('SIGKILL');
-  process.once('exit', kill);
-  let timedOut = false;
-  const timer = setTimeout(() => {
-    timedOut = true;
-    kill();
-  }, timeoutMs);
-
-  let scriptStarted: number | undefined;
-  let scriptEnded = 0;
-  let report = '';
-  control.setEncoding('utf8').on('data', (chunk: string) => {
-    report += chunk;
-    if (report.includes('start\n')) scriptStarted ??= performance.now();
-    if (report.includes('exit')) scriptEnded = performance.now();
-  });
-  let consoleTail = '';
-  serial.setEncoding('utf8').on('data', (chunk: string) => {
-    consoleTail = (consoleTail + chunk).slice(-CONSOLE_TAIL);
-  });
-
-  try {
-    const complaint = text(qemu.stderr!);
-    await new Promise((resolve, reject) => qemu.once('error', reject).once('close', resolve));
-    const status = /^exit (\d+)$/m.exec(report)?.[1];
-    if (status !== undefined && scriptStarted !== undefined) {
-      return {
-        status: Number(status),
-        bootMs: scriptStarted - started,
-        scriptMs: scriptEnded - scriptStarted,
-      };
-    }
-    const phase = scriptStarted === undefined ? 'the kernel was booting' : 'the script was running';
-    if (timedOut) {
-      throw new LabError(
-        'ERR_LAB_TIMEOUT',
-        `the lab was stopped after ${timeoutMs / 1000} s, while ${phase}`,
-        {
-          console: consoleTail,
-        },
-      );
-    }
-    const cause = /Kernel panic - .*/.exec(consoleTail)?.[0] ?? (await complaint).trim();
-    throw new LabError(
-      'ERR_LAB_CRASHED',
-      `the machine ended while ${phase}: ${cause || 'without a message'}`,
-      {
-        console: consoleTail,
-      },
-    );
-  } finally {
-    clearTimeout(timer);
-    process.off('exit', kill);
-  }
 }

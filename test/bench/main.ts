@@ -43,7 +43,7 @@ const FIGURES: readonly Figures[] = [
     lacking: lab.available ? noPrebuild : lab.reason,
     commands: [
       compile('aarch64-linux-gnu-gcc', 'arm64', '-static'),
-      ['node', 'dist/lib/lab/main.js', 'run', `${FOLDER}/native.js`],
+      ['node', 'dist/lib/cli/main.js', 'lab', 'run', '--', 'node', `${FOLDER}/native.js`],
     ],
   },
 ];

@@ -190,11 +190,12 @@ SCTLR_EL1  0x603000000013c080  64    0xc50078
   });
 });
 
-test.each(COMMANDS.map(command => [command.name, command] as const))(
-  'the JSON of %s has the fields that its help names',
-  async (_, { examples, json: fields }) => {
-    const [example = ''] = examples;
-    const { json } = await emulatedJson(example);
-    expect(Object.keys(json)).toEqual(['backend', 'host', ...Object.keys(fields)]);
-  },
-);
+test.each(
+  COMMANDS.flatMap(({ name, examples, json }) =>
+    json === undefined || name === 'lab setup' ? [] : [[name, examples, json] as const],
+  ),
+)('the JSON of %s has the fields that its help names', async (_, examples, fields) => {
+  const [example = ''] = examples;
+  const { json } = await emulatedJson(example);
+  expect(Object.keys(json)).toEqual(['backend', 'host', ...Object.keys(fields)]);
+});

@@ -6,7 +6,14 @@ import { cli } from './support.ts';
 
 /** What parsing refuses: without a process for each, as they would take seconds. */
 const WRONG_WORDS: [words: string, line: string][] = [
-  ['', 'a command is missing: info, doctor, psci, psci set, regs; see kvm-arm64 --help'],
+  [
+    '',
+    'a command is missing: info, doctor, psci, psci set, regs, lab list, lab setup, lab run, lab shell; see kvm-arm64 --help',
+  ],
+  ['lab', 'lab is one of lab list, lab setup, lab run, lab shell; see kvm-arm64 --help'],
+  ['lab run', 'lab run needs -- node SCRIPT ARGS; see kvm-arm64 lab run --help'],
+  ['lab run --gic 4 -- node x', '--gic takes one of 2, 3; got "4" (did you mean 2?)'],
+  ['info -- x', 'info takes nothing after --, got "x"; see kvm-arm64 info --help'],
   ['inof', 'there is no command "inof" (did you mean info?); see kvm-arm64 --help'],
   ['xyzzy', 'there is no command "xyzzy"; see kvm-arm64 --help'],
   ['constructor', 'there is no command "constructor"; see kvm-arm64 --help'],
@@ -34,7 +41,10 @@ const WRONG_WORDS: [words: string, line: string][] = [
 
 /** What the whole program refuses, by itself or by what the library says. */
 const WRONG_LINES: [words: string, line: string][] = [
-  ['', 'a command is missing: info, doctor, psci, psci set, regs; see kvm-arm64 --help'],
+  [
+    '',
+    'a command is missing: info, doctor, psci, psci set, regs, lab list, lab setup, lab run, lab shell; see kvm-arm64 --help',
+  ],
   [
     'info --backend emluated',
     '--backend takes one of auto, native, emulated; got "emluated" (did you mean emulated?)',
@@ -84,7 +94,7 @@ describe('help', () => {
     expect([code, stderr]).toEqual([0, '']);
     for (const line of [/^ {2}info {2}/m, /^ {2}doctor {2}/m, /^ {2}psci set VERSION {2}/m, /^ {2}regs {2}/m])
       expect(stdout).toMatch(line);
-    for (const code of [0, 1, 2, 3]) expect(stdout).toMatch(new RegExp(`^ {2}${code} {2}\\w`, 'm'));
+    for (const code of [0, 1, 2, 3, 99]) expect(stdout).toMatch(new RegExp(`^ {2}${code} +\\w`, 'm'));
     for (const option of ['--backend BACKEND', '--host HOST', '--json', '-h, --help', '--version'])
       expect(stdout).toContain(`\n  ${option} `);
     expect((await cli('-h')).stdout).toBe(stdout);
@@ -93,16 +103,24 @@ describe('help', () => {
   test.each(COMMANDS.map(({ name }) => name))('of %s', async name => {
     const { code, stdout, stderr } = await cli(`${name} --help`);
     expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toMatch(new RegExp(`^Usage: kvm-arm64 ${name}( VERSION)? \\[options\\]$`, 'm'));
+    expect(stdout).toMatch(
+      new RegExp(`^Usage: kvm-arm64 ${name}( VERSION)? \\[options\\]( -- node SCRIPT ARGS)?$`, 'm'),
+    );
     expect(stdout).toMatch(/^Examples:\n {2}kvm-arm64 /m);
-    expect(stdout).toMatch(/^Exit codes:\n {2}0 {2}/m);
+    expect(stdout).toMatch(/^Exit codes:\n {2}0 {3}/m);
   });
 
-  test.each(COMMANDS.flatMap(({ examples }) => examples).filter(example => !/native|doctor/.test(example)))(
-    'is right: %s',
-    async example => {
-      const { code, stderr } = await cli(example.replaceAll("'", ''), { KVM_ARM64_BACKEND: 'emulated' });
-      expect([code, stderr]).toEqual([0, '']);
+  test.each(
+    COMMANDS.flatMap(({ examples }) => examples).filter(example => !/native|doctor|^lab/.test(example)),
+  )('is right: %s', async example => {
+    const { code, stderr } = await cli(example.replaceAll("'", ''), { KVM_ARM64_BACKEND: 'emulated' });
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
+  test.each(COMMANDS.flatMap(({ examples }) => examples).filter(example => example.startsWith('lab')))(
+    'makes sense: %s',
+    example => {
+      expect(parse(example.split(' ')).command?.name).toBe(example.split(' ').slice(0, 2).join(' '));
     },
   );
 

@@ -1,7 +1,6 @@
 /** `Kvm.open()` on an ARM host: native, or an error with its cure, but never something else in silence. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { runInLab } from '#lib/lab/run.js';
-import { BOOT, describeLab } from './tier.ts';
+import { BOOT, describeLab, runPackage } from './tier.ts';
 
 type Outcome = Readonly<
   Record<'backend' | 'host' | 'reason' | 'code' | 'hint' | 'message', string | undefined>
@@ -10,7 +9,7 @@ type Outcome = Readonly<
 describeLab('Kvm.open on a real ARM host', () => {
   let outcomes: Readonly<Record<string, Outcome>>;
   beforeAll(async () => {
-    const { status, stdout, stderr } = await runInLab({ script: 'dist/test/lab/backends-guest.js' });
+    const { status, stdout, stderr } = await runPackage({ script: 'dist/test/lab/backends-guest.js' });
     expect(stderr.toString()).toBe('');
     expect(status).toBe(0);
     outcomes = JSON.parse(stdout.toString());

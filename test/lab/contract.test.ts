@@ -1,9 +1,8 @@
 /** The contract on a real kernel: one boot runs every case, and each test here is the verdict of one. */
 import { beforeAll, describe, it } from 'vitest';
-import { runInLab } from '#lib/lab/run.js';
 import { suites } from '../contract/index.ts';
 import { type CaseResult, casesOf } from './contract-cases.ts';
-import { describeLab } from './tier.ts';
+import { describeLab, runPackage } from './tier.ts';
 
 /** The guest is slow, and the contract grows. */
 const WHOLE_CONTRACT = 600_000;
@@ -13,7 +12,7 @@ describeLab('the contract on a real kernel', () => {
   let end = '';
 
   beforeAll(async () => {
-    const { status, stdout, stderr } = await runInLab({
+    const { status, stdout, stderr } = await runPackage({
       script: 'dist/test/lab/contract-runner.js',
       timeoutMs: WHOLE_CONTRACT,
     });

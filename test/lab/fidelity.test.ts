@@ -2,27 +2,21 @@
 import { expect, it } from 'vitest';
 import { HOSTS } from '#lib/emulator/profile.js';
 import type { Report } from '#lib/fidelity/guest.js';
-import { cpuOf } from '#lib/fidelity/machines.js';
-import { runInLab } from '#lib/lab/run.js';
-import { BOOT, describeLab } from './tier.ts';
+import { machineOf } from '#lib/fidelity/machines.js';
+import { BOOT, describeLab, runPackage } from './tier.ts';
 
 const SEED = 1;
 const CALLS = 20_000;
 const TIME = 5 * BOOT;
 
 describeLab('fidelity', () => {
-  it.for(HOSTS.filter(host => cpuOf(host) === undefined))(
-    '%s (skipped: the lab has no machine like its)',
-    (_, { skip }) => skip(),
-  );
-
-  it.each(HOSTS.filter(host => cpuOf(host) !== undefined))(
+  it.each(HOSTS)(
     `%s gives the kernel's answers to ${CALLS} random calls`,
     async host => {
-      const { status, stdout, stderr } = await runInLab({
+      const { status, stdout, stderr } = await runPackage({
         script: 'dist/lib/fidelity/guest.js',
         args: [host, String(SEED), String(CALLS)],
-        cpu: cpuOf(host),
+        ...machineOf(host),
         timeoutMs: TIME,
       });
       expect(stderr.toString()).toBe('');

@@ -2,9 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { DEFAULT_HOST, type HostProfile, loadHost } from '#lib/emulator/profile.js';
-import { runInLab } from '#lib/lab/run.js';
 import { labStatus } from '#lib/lab/status.js';
-import { BOOT, describeLab } from './tier.ts';
+import { BOOT, describeLab, runPackage } from './tier.ts';
 
 const shipped = loadHost(DEFAULT_HOST);
 const lab = labStatus();
@@ -19,7 +18,7 @@ describeLab('recording the lab', () => {
     async () => {
       const { machine } = shipped.provenance;
       const args = [DEFAULT_HOST, machine];
-      const { status, stdout, stderr } = await runInLab({
+      const { status, stdout, stderr } = await runPackage({
         script: 'dist/lib/record/main.js',
         args,
         timeoutMs: 5 * BOOT,

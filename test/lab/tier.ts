@@ -1,14 +1,15 @@
 /** The lab as a test tier: skipped with its reason where it is missing, or failed where it is required. */
 import { existsSync } from 'node:fs';
 import { describe, it } from 'vitest';
+import { type LabOptions, type LabResult, runInLab } from '#lib/lab/run.js';
 import { labStatus } from '#lib/lab/status.js';
 
 /** Time limit of a test that boots once: seconds on an idle machine, but the machine may be busy. */
 export const BOOT = 120_000;
 
 /** A `describe` for tests that boot the lab. `KVM_ARM64_REQUIRE=lab` turns the skip into a failure. */
-export function describeLab(title: string, tests: () => void): void {
-  const reason = missing();
+export function describeLab(title: string, tests: () => void, kernel?: string): void {
+  const reason = missing(kernel);
   const required = isRequired();
   if (reason === undefined) {
     describe(title, tests);
@@ -30,9 +31,14 @@ function isRequired(): boolean {
   return required === 'lab';
 }
 
+/** Runs a script on what this package publishes and its compiled tests, without the tools of its node_modules. */
+export function runPackage(options: LabOptions): Promise<LabResult> {
+  return runInLab({ parts: ['package.json', 'dist', 'prebuilds/linux-arm64'], ...options });
+}
+
 /** The guest runs the compiled package with the addon for arm64. */
-function missing(): string | undefined {
-  const status = labStatus();
+function missing(kernel: string | undefined): string | undefined {
+  const status = labStatus(kernel);
   if (!status.available) return status.reason;
   if (!existsSync('dist/test/lab')) return 'nothing is compiled: npm run build';
   if (!existsSync('prebuilds/linux-arm64')) return 'there is no addon for arm64: npm run build:cross';
