@@ -9,6 +9,8 @@ import { isSpecial } from '../emulator/special-registers.ts';
 /** The firmware registers, whose values are the VM's or the host's, and the counters, which are the host's. */
 const WITHOUT_STORAGE = /^60300000001400|^603000000013df(?:1a|01)$/;
 
+const MPIDR_EL1 = '603000000013c005';
+
 /** PMINTEN, PMCNTEN and PMOVS, set and clear; PMEVTYPER<n>. */
 const CUT_AT_RESET = /^603000000013(?:c4f[12]|dce[123]|dcf3|df[67].)$/;
 
@@ -39,6 +41,7 @@ const OF_REGISTER: readonly (readonly [
     ({ write }) => write === 'fixed' || write === 'ignored',
     'a value that nobody can change is alike for all vCPUs, and before and after a further init',
   ],
+  [/^reset:/, ({ id }) => id === MPIDR_EL1, "a reset works it out from the vCPU's number"],
   [
     /^(?:reset:|(?:with )?(?:scope|survivesInit))/,
     ({ id }) => WITHOUT_STORAGE.test(id),
