@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import type { HostProfile } from '../emulator/profile.ts';
-import type { Call } from './calls.ts';
+import { type Call, hexBytes } from './calls.ts';
 import { MOVES } from './moves.ts';
 import { Sequence } from './sequence.ts';
 
@@ -51,23 +51,28 @@ export function upheaval(s: Sequence): void {
   s.init(vcpu);
 }
 
-const CAPABILITIES_AT_A_TIME = 32;
 /** Linux 7.3 ends at 251. */
 const MAX_CAPABILITY = 287;
 
-/** A range of capabilities: asked of both descriptors, and enabled. */
-function capabilities(first: number, s: Sequence): void {
+/** Nothing, a flag, and a page: of these one suits each capability. */
+const ENABLE_ARGUMENTS = [0n, 1n, 4096n];
+
+/** A range of capabilities: asked of both descriptors, and enabled on one VM, as some need another before. */
+function capabilities(first: number, last: number, s: Sequence): void {
   const vm = s.createVm();
-  for (let cap = first; cap < first + CAPABILITIES_AT_A_TIME; cap++) {
+  for (let cap = first; cap <= last; cap++) {
     s.call('kvm', 'checkExtension', cap);
     s.call(vm, 'checkExtension', cap);
-    for (const flag of ['00', '01']) s.call(vm, 'enableCap', cap, 0, flag + '00'.repeat(31));
+    for (const argument of ENABLE_ARGUMENTS) {
+      const args = BigUint64Array.of(argument, 0n, 0n, 0n);
+      s.call(vm, 'enableCap', cap, 0, hexBytes(new Uint8Array(args.buffer)));
+    }
   }
 }
 
 /** Every capability that a kernel may have one day. */
 export function allCapabilities(s: Sequence): void {
-  for (let first = 0; first <= MAX_CAPABILITY; first += CAPABILITIES_AT_A_TIME) capabilities(first, s);
+  capabilities(0, MAX_CAPABILITY, s);
 }
 
 /** The shapes of sequences, each as often as its weight says. */
@@ -78,7 +83,13 @@ const SHAPES: readonly (readonly [weight: number, shape: (s: Sequence) => void])
   [2, s => everyDigitOf(s.random.pick(s.registers.ruled), s)],
   [3, upheaval],
   [1, foreignCoprocessors],
-  [2, s => capabilities(s.random.below(MAX_CAPABILITY), s)],
+  [
+    2,
+    s => {
+      const first = s.random.below(MAX_CAPABILITY);
+      capabilities(first, first + 31, s);
+    },
+  ],
 ];
 
 /** The sequence of a seed, for a host: its registers and features are what there is to choose from. */

@@ -28,10 +28,11 @@ function sparse({ random }: Sequence, length: number): Uint8Array {
   return bytes;
 }
 
-const createVm: Move = s =>
-  s.createVm(
-    s.random.pick([0n, 0n, 0n, 0n, 32n, 40n, 31n, 48n, 49n, 52n, 0x100n, 1n << 31n, s.random.u64()]),
-  );
+const createVm: Move = s => {
+  const { min, max } = s.profile.ipaBits;
+  const bits = s.random.pick([0, 0, 0, 0, 40, min - 1, min, max, max + 1, 0x100]);
+  s.createVm(s.random.oneIn(10) ? s.random.pick([1n << 31n, s.random.u64()]) : BigInt(bits));
+};
 
 const createVcpu: Move = s => {
   const vm = s.vm();
