@@ -63,8 +63,14 @@ export const beforeInit: Suite = ({ describe, it }, open) => {
       });
     });
 
-    it('pending events can be read and written (on 6.12.107; ENOEXEC since 6.18)', () => {
+    // The check for an initialised vCPU came with 6.18 and by stable releases with 6.12.117: the lab has the newest.
+    it('pending events can be read and written, or give ENOEXEC', () => {
       withNewVcpu(open, vcpu => {
+        if (isRefused(() => vcpu.getVcpuEvents())) {
+          refused('ENOEXEC', 'KVM_GET_VCPU_EVENTS', () => vcpu.getVcpuEvents());
+          refused('ENOEXEC', 'KVM_SET_VCPU_EVENTS', () => vcpu.setVcpuEvents({ serrorPending: true }));
+          return;
+        }
         vcpu.setVcpuEvents({ serrorPending: true, serrorHasEsr: true, serrorEsr: 0x12n });
         assert.deepEqual(vcpu.getVcpuEvents(), {
           serrorPending: true,
@@ -119,3 +125,12 @@ export const beforeInit: Suite = ({ describe, it }, open) => {
     });
   });
 };
+
+function isRefused(call: () => unknown): boolean {
+  try {
+    call();
+    return false;
+  } catch {
+    return true;
+  }
+}

@@ -5,7 +5,7 @@ import { labStatus } from '#lib/lab/status.js';
 import { BOOT, describeLab, runPackage } from './tier.ts';
 
 interface Expected {
-  /** The newest PSCI version; where it came with the kernel: 1.1 with 5.18, 1.3 with 6.14. */
+  /** The newest PSCI version; where it came with the kernel: 1.1 with 5.18, 1.3 with 6.13. */
   readonly psci: string;
   readonly sve: number;
   /** As /proc/interrupts names it. */
