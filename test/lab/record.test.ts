@@ -2,15 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { DEFAULT_HOST, type HostProfile, loadHost } from '#lib/emulator/profile.js';
-import { labStatus } from '#lib/lab/status.js';
-import { BOOT, describeLab, runPackage } from './tier.ts';
+import { BOOT, describeLab, kernelMovedOn, runPackage } from './tier.ts';
 
 const shipped = loadHost(DEFAULT_HOST);
-const lab = labStatus();
-const other =
-  lab.available && !shipped.provenance.kernel.startsWith(`${lab.kernel.release} `)
-    ? ` (skipped: the lab has Linux ${lab.kernel.release}, and the profile is of ${shipped.provenance.kernel})`
-    : '';
+const other = kernelMovedOn(DEFAULT_HOST);
 
 describeLab('recording the lab', () => {
   it.skipIf(other !== '')(

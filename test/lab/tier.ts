@@ -1,6 +1,7 @@
 /** The lab as a test tier: skipped with its reason where it is missing, or failed where it is required. */
 import { existsSync } from 'node:fs';
 import { describe, it } from 'vitest';
+import { loadHost } from '#lib/emulator/profile.js';
 import { type LabOptions, type LabResult, runInLab } from '#lib/lab/run.js';
 import { labStatus } from '#lib/lab/status.js';
 
@@ -46,4 +47,12 @@ function missing(kernel: string | undefined): string | undefined {
   if (!existsSync('dist/test/lab')) return 'nothing is compiled: npm run build';
   if (!existsSync('prebuilds/linux-arm64')) return 'there is no addon for arm64: npm run build:cross';
   return undefined;
+}
+
+/** Why a host cannot be held against the lab's kernel, for a title: that is another release. Empty where it can. */
+export function kernelMovedOn(host: string): string {
+  const lab = labStatus();
+  const { kernel } = loadHost(host).provenance;
+  if (!lab.available || kernel.startsWith(`${lab.kernel.release} `)) return '';
+  return ` (skipped: the lab has Linux ${lab.kernel.release}, and the profile is of ${kernel})`;
 }
