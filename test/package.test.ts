@@ -40,6 +40,6 @@ describe('the package', () => {
   });
 
   it('has a lockfile that names no registry', () => {
-    expect(readFileSync(`${ROOT}/package-lock.json`, 'utf8')).not.toContain('"resolved": "http');
+    expect(readFileSync(`${ROOT}/package-lock.json`, 'utf8')).not.toMatch(/"resolved"/);
   });
 });
