@@ -6,7 +6,7 @@
 import { ERRNO } from '../abi/errno.ts';
 import { CORE_PSTATE, coreRegId } from '../abi/register-id.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
-import type { SpecialRegister } from './register-access.ts';
+import { hasFeature, type SpecialRegister } from './register-access.ts';
 import type { VcpuState } from './state.ts';
 import { plainRegister } from './write-rules.ts';
 
@@ -40,8 +40,7 @@ const MODES: Readonly<Record<number, ModeRule>> = {
 };
 
 function modeAllowed(vcpu: VcpuState, mode: number): boolean {
-  const features = vcpu.configuration?.features ?? 0;
-  const has = (bit: number) => ((features >> bit) & 1) === 1;
+  const has = (bit: number) => hasFeature(vcpu.configuration, bit);
   const is32Bit = has(KVM_ARM_VCPU.KVM_ARM_VCPU_EL1_32BIT);
   switch (MODES[mode]) {
     case 'aarch64':

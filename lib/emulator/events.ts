@@ -9,6 +9,7 @@ import { CORE_PSTATE, sysRegId } from '../abi/register-id.ts';
 import { decodeVcpuEvents, encodeVcpuEvents } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result } from '../backend.ts';
+import { hasFeature } from './register-access.ts';
 import type { VcpuState } from './state.ts';
 
 /** Bits of `struct kvm_vcpu_events` that must be 0: pad[5] at 3, reserved[12] at 16. */
@@ -74,8 +75,8 @@ export function setEvents(vcpu: VcpuState, bytes: Uint8Array): Result {
 /** The abort shows in ESR_EL1 and FAR_EL1 at once; the vector is taken by the next run. */
 function injectDataAbort(vcpu: VcpuState): void {
   if (vcpu.configuration === undefined) return;
-  const { registers, features } = vcpu.configuration;
-  const is32Bit = ((features >> KVM_ARM_VCPU.KVM_ARM_VCPU_EL1_32BIT) & 1) === 1;
+  const { registers } = vcpu.configuration;
+  const is32Bit = hasFeature(vcpu.configuration, KVM_ARM_VCPU.KVM_ARM_VCPU_EL1_32BIT);
   const cell = (id: bigint) => registers.get(id)!.cell;
   const { cells } = vcpu;
   if (is32Bit) {

@@ -7,7 +7,8 @@
 import { ERRNO } from '../abi/errno.ts';
 import { firmwareRegId, KVM_REG_ARM_PSCI_VERSION, sysRegId } from '../abi/register-id.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
-import { cellsOf, type SpecialRegister } from './register-access.ts';
+import { cellsOf, hasFeature, idDigit, type SpecialRegister } from './register-access.ts';
+import type { VcpuState } from './state.ts';
 
 /** KVM_ARM_PSCI_0_1: what a vCPU without the feature PSCI_0_2 has. */
 const PSCI_0_1 = 1n;
@@ -24,11 +25,11 @@ const psciVersion: SpecialRegister = ({ cell, scope, profile }) => {
     cell,
     scope,
     get(vcpu) {
-      if (!hasPsci(vcpu.configuration!.features)) return PSCI_0_1;
+      if (!hasPsci(vcpu)) return PSCI_0_1;
       return vcpu.vm.psciVersion === 0n ? latest : vcpu.vm.psciVersion;
     },
     set(vcpu, value) {
-      const choices = hasPsci(vcpu.configuration!.features) ? accepted.with : accepted.without;
+      const choices = hasPsci(vcpu) ? accepted.with : accepted.without;
       if (!choices.includes(value)) return -ERRNO.EINVAL;
       vcpu.vm.psciVersion = value;
       return 0;
@@ -36,8 +37,8 @@ const psciVersion: SpecialRegister = ({ cell, scope, profile }) => {
   };
 };
 
-function hasPsci(features: number): boolean {
-  return ((features >> KVM_ARM_VCPU.KVM_ARM_VCPU_PSCI_0_2) & 1) === 1;
+function hasPsci({ configuration }: VcpuState): boolean {
+  return hasFeature(configuration, KVM_ARM_VCPU.KVM_ARM_VCPU_PSCI_0_2);
 }
 
 /** Levels of KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_2 (asm/kvm.h). */
@@ -46,16 +47,14 @@ const LEVEL_MASK = 0xfn;
 const ENABLED = 0x10n;
 
 const ID_AA64PFR1_EL1 = sysRegId(3, 0, 0, 4, 1);
-const SSBS_SHIFT = 4n;
+const SSBS_DIGIT = 1;
 
 /** Nothing is stored: a write only asks whether this host protects at least as well. */
 const workaround2: SpecialRegister = ({ cell, scope, profile }) => ({
   cell,
   scope,
   get(vcpu) {
-    const idRegister = vcpu.configuration!.registers.get(ID_AA64PFR1_EL1);
-    const features = idRegister === undefined ? 0n : cellsOf(vcpu, idRegister.scope)[idRegister.cell]!;
-    const hasSsbs = ((features >> SSBS_SHIFT) & 0xfn) !== 0n;
+    const hasSsbs = idDigit(vcpu, ID_AA64PFR1_EL1, SSBS_DIGIT) !== 0;
     return hasSsbs ? cellsOf(vcpu, scope)[cell]! : BigInt(profile.behaviours.workaround2WithoutSsbs);
   },
   set(vcpu, value) {

@@ -7,6 +7,7 @@
 import { checkProfile } from './check-profile.ts';
 import { physicalCounters, withCounterWidth } from './pmu-registers.ts';
 import type { HostProfile, ProfileConfiguration, ProfileRegister } from './profile.ts';
+import { idDigit } from './register-access.ts';
 import { specialRegister } from './special-registers.ts';
 import type { Configuration, HostModel, RegisterAccess, VcpuState } from './state.ts';
 import { greatestVq, SVE_VLS } from './sve-registers.ts';
@@ -68,10 +69,7 @@ function configure(
     const access =
       specialRegister(number, { cell, scope, profile }) ??
       withCounterWidth(number, plainRegister({ cell, scope, ...(write && { write }) }));
-    registers.set(
-      number,
-      needs === undefined ? access : { ...access, isPresent: presence(needs, registers) },
-    );
+    registers.set(number, needs === undefined ? access : { ...access, isPresent: presence(needs) });
   }
   const vectorLengths = registers.get(SVE_VLS);
   return {
@@ -97,13 +95,7 @@ function fromHex(digits: string): bigint {
 }
 
 /** Whether the digit of the ID register is great enough now. */
-function presence(
-  { id, digit, least }: NonNullable<ProfileRegister['needs']>,
-  registers: ReadonlyMap<bigint, RegisterAccess>,
-): (vcpu: VcpuState) => boolean {
-  const shift = BigInt(digit) * 4n;
-  return vcpu => {
-    const value = registers.get(fromHex(id))?.get(vcpu);
-    return typeof value === 'bigint' && Number((value >> shift) & 0xfn) >= least;
-  };
+function presence({ id, digit, least }: NonNullable<ProfileRegister['needs']>): (vcpu: VcpuState) => boolean {
+  const number = fromHex(id);
+  return vcpu => idDigit(vcpu, number, digit) >= least;
 }

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { sysRegId } from '../abi/register-id.ts';
-import { cellsOf, type SpecialRegister } from './register-access.ts';
+import { cellsOf, idDigit, type SpecialRegister } from './register-access.ts';
 import type { RegisterAccess, VcpuState } from './state.ts';
 import { plainRegister } from './write-rules.ts';
 
@@ -65,12 +65,6 @@ const bits =
 const ID_AA64PFR0_EL1 = sysRegId(3, 0, 0, 4, 0);
 const ID_AA64DFR0_EL1 = sysRegId(3, 0, 0, 5, 0);
 
-/** A digit of an ID register as userspace has left it. */
-function idDigit(vcpu: VcpuState, id: bigint, digit: bigint): number {
-  const { cell, scope } = vcpu.configuration!.registers.get(id)!;
-  return Number((cellsOf(vcpu, scope)[cell]! >> (4n * digit)) & 0xfn);
-}
-
 /** PMUVer: 1 has 10 bits of event numbers, later ones 16 (`__kvm_pmu_event_mask`, pmu-emul.c). */
 const EVENT_MASK: Readonly<Record<number, bigint>> = {
   1: 0x3ffn,
@@ -87,9 +81,9 @@ const EXCLUDE_NS_AND_EL3 = 0x3400_0000n;
 function eventTypeMask(vcpu: VcpuState): bigint {
   return (
     EXCLUDE_EL1_EL0 |
-    (EVENT_MASK[idDigit(vcpu, ID_AA64DFR0_EL1, 2n)] ?? 0n) |
-    (idDigit(vcpu, ID_AA64PFR0_EL1, 2n) === 0 ? 0n : INCLUDE_EL2) |
-    (idDigit(vcpu, ID_AA64PFR0_EL1, 3n) === 0 ? 0n : EXCLUDE_NS_AND_EL3)
+    (EVENT_MASK[idDigit(vcpu, ID_AA64DFR0_EL1, 2)] ?? 0n) |
+    (idDigit(vcpu, ID_AA64PFR0_EL1, 2) === 0 ? 0n : INCLUDE_EL2) |
+    (idDigit(vcpu, ID_AA64PFR0_EL1, 3) === 0 ? 0n : EXCLUDE_NS_AND_EL3)
   );
 }
 
@@ -115,7 +109,7 @@ export function withCounterWidth(id: bigint, access: RegisterAccess): RegisterAc
       const { registers, resets, vmResets } = vcpu.configuration!;
       const { cell, scope } = registers.get(ID_AA64DFR0_EL1)!;
       const atReset = Number(((scope === 'vm' ? vmResets : resets)[cell]! >> 8n) & 0xfn);
-      const isHalved = atReset >= V3P5 && idDigit(vcpu, ID_AA64DFR0_EL1, 2n) < V3P5;
+      const isHalved = atReset >= V3P5 && idDigit(vcpu, ID_AA64DFR0_EL1, 2) < V3P5;
       const value = cellsOf(vcpu, access.scope)[access.cell]!;
       return isHalved ? BigInt.asUintN(32, value) : value;
     },

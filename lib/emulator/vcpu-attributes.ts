@@ -8,6 +8,7 @@ import { KVM_CAP } from '../abi/capabilities.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result } from '../backend.ts';
+import { hasFeature } from './register-access.ts';
 import type { VcpuState } from './state.ts';
 import { readStruct, writeStruct } from './user-memory.ts';
 
@@ -23,7 +24,7 @@ const PMU = { IRQ: 0, INIT: 1, FILTER: 2, SET_PMU: 3 } as const;
 
 /** Features are the VM's: a vCPU has them even before its own init. */
 function hasPmu(vcpu: VcpuState): boolean {
-  return (((vcpu.vm.configuration?.features ?? 0) >> KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3) & 1) === 1;
+  return hasFeature(vcpu.vm.configuration, KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3);
 }
 
 const pmu: Group = {

@@ -14,6 +14,7 @@ import type { Result, VcpuHandle } from '../backend.ts';
 import { getEvents, setEvents } from './events.ts';
 import { flatIoctl, NOT_YET_ON_VCPU } from './ioctl.ts';
 import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
+import { hasFeature } from './register-access.ts';
 import type { Configuration, RegisterAccess, VcpuState } from './state.ts';
 import { getVcpuAttr, hasVcpuAttr, setVcpuAttr } from './vcpu-attributes.ts';
 
@@ -171,7 +172,7 @@ function find(
 }
 
 function hasSve({ configuration }: VcpuState): boolean {
-  return (((configuration?.features ?? 0) >> KVM_ARM_VCPU.KVM_ARM_VCPU_SVE) & 1) === 1;
+  return hasFeature(configuration, KVM_ARM_VCPU.KVM_ARM_VCPU_SVE);
 }
 
 /** `kvm_reset_vcpu`: values that survive are kept where the vCPU had been initialised before. */
