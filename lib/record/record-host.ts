@@ -8,14 +8,15 @@
 import { MAX_CAPABILITY } from '../abi/capabilities.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { psciVersionCandidates } from '../abi/psci.ts';
-import { CORE_PSTATE, firmwareRegId, KVM_REG_ARM_PSCI_VERSION, sysRegId } from '../abi/register-id.ts';
+import { KVM_REG_ARM_PSCI_VERSION, sysRegId } from '../abi/register-id.ts';
 import { decodeVcpuInit, encodeVcpuInit, FEATURE_ID_RANGE_SIZE, STRUCT_SIZE } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import { DEFAULT_IPA_BITS } from '../abi/vm-type.ts';
 import type { KvmHandle, Result } from '../backend.ts';
-import type { HostProfile, ProfileBehaviours } from '../emulator/profile.ts';
+import type { HostProfile } from '../emulator/profile.ts';
+import { recordBehaviours } from './record-behaviours.ts';
 import { recordRegisters } from './record-registers.ts';
-import { initialised, withVcpus } from './scratch.ts';
+import { expectValue, initialised, withVcpus } from './scratch.ts';
 
 /** What tells a recording from others. */
 export type Provenance = HostProfile['provenance'];
@@ -62,7 +63,7 @@ export function recordHost(kvm: KvmHandle, name: string, provenance: Omit<Proven
     counterHz: recordCounterFrequency(kvm, preferred),
     timerPpis: recordTimerPpis(kvm, preferred),
     writableMasks: recordWritableMasks(kvm),
-    behaviours: recordBehaviours(kvm, preferred),
+    behaviours: recordBehaviours({ kvm, target: preferred }),
     ...recordRegisters(kvm, preferred, accepted),
   };
 }
@@ -123,12 +124,6 @@ function readRegister(kvm: KvmHandle, target: number, id: bigint): bigint {
   return initialised(kvm, target, 0n, vcpu => expectValue(vcpu.getOneReg(id)));
 }
 
-function expectValue(value: bigint | Result): bigint {
-  if (typeof value === 'number')
-    throw new Error(`a register that every vCPU has cannot be read: errno ${-value}`);
-  return value;
-}
-
 /** KVM_REG_ARM_PTIMER_CNT runs with the host's counter; the frequency itself is in no register that KVM shows. */
 function recordCounterFrequency(kvm: KvmHandle, target: number): number {
   const ptimerCount = sysRegId(3, 3, 14, 0, 1);
@@ -169,26 +164,4 @@ function recordWritableMasks(kvm: KvmHandle): Record<string, string> {
   return Object.fromEntries(
     [...masks.entries()].filter(([, mask]) => mask !== 0n).map(([i, mask]) => [i, mask.toString(16)]),
   );
-}
-
-const AARCH32_USER = 0x10n;
-const ID_AA64PFR1_EL1 = sysRegId(3, 0, 0, 4, 1);
-const CLIDR_EL1 = sysRegId(3, 1, 0, 0, 1);
-
-function recordBehaviours(kvm: KvmHandle, target: number): ProfileBehaviours {
-  return {
-    vcpuEventsNeedInit: withVcpus(
-      kvm,
-      1,
-      ({ vcpus: [vcpu] }) =>
-        vcpu!.getVcpuEvents(new Uint8Array(STRUCT_SIZE.kvm_vcpu_events)) === -ERRNO.ENOEXEC,
-    ),
-    workaround2WithoutSsbs: initialised(kvm, target, 0n, vcpu => {
-      const pfr1 = expectValue(vcpu.getOneReg(ID_AA64PFR1_EL1));
-      vcpu.setOneReg(ID_AA64PFR1_EL1, pfr1 & ~0xf0n);
-      return Number(expectValue(vcpu.getOneReg(firmwareRegId(2))));
-    }),
-    aarch32User: initialised(kvm, target, 0n, vcpu => vcpu.setOneReg(CORE_PSTATE, AARCH32_USER) === 0),
-    clidrNeedsLevel: initialised(kvm, target, 0n, vcpu => vcpu.setOneReg(CLIDR_EL1, 0n) === -ERRNO.EINVAL),
-  };
 }

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { encodeVcpuInit } from '../abi/structs.ts';
-import type { KvmHandle, VcpuHandle, VmHandle } from '../backend.ts';
+import type { KvmHandle, Result, VcpuHandle, VmHandle } from '../backend.ts';
 import { ioctlError } from '../errors.ts';
 
 /** A VM with vCPUs numbered from 0. */
@@ -44,4 +44,11 @@ export function initialised<Answer>(
 function expectHandle<Handle>(request: string, handle: Handle | number): Handle {
   if (typeof handle === 'number') throw ioctlError(request, handle);
   return handle;
+}
+
+/** The value of a register that every vCPU has. */
+export function expectValue(value: bigint | Result): bigint {
+  if (typeof value === 'number')
+    throw new Error(`a register that every vCPU has cannot be read: errno ${-value}`);
+  return value;
 }
