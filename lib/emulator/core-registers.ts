@@ -6,8 +6,8 @@
 import { ERRNO } from '../abi/errno.ts';
 import { CORE_PSTATE, coreRegId } from '../abi/register-id.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
-import { hasFeature, type SpecialRegister } from './register-access.ts';
-import type { VcpuState } from './state.ts';
+import { hasFeature, type SpecialContext, type SpecialRegister } from './register-access.ts';
+import type { RegisterAccess, VcpuState } from './state.ts';
 import { plainRegister } from './write-rules.ts';
 
 /** Byte offsets in the struct (Documentation/virt/kvm/api.rst 4.68). */
@@ -17,9 +17,8 @@ const OTHERS = [248, 272, 280, 288, 296, 304, 312, 320].map(offset => coreRegId(
 const V = Array.from({ length: 32 }, (_, n) => coreRegId(336 + 16 * n, 16));
 const FP_STATUS = [coreRegId(848, 4), coreRegId(852, 4)];
 
-/** PSTATE.M: 4:0, with bit 4 for AArch32 (`PSR_AA32_MODE_MASK`, `PSR_MODE32_BIT`). */
+/** PSTATE.M: 4:0 (`PSR_AA32_MODE_MASK`). */
 const MODE_MASK = 0x1fn;
-const MODE32_BIT = 0x10n;
 
 type ModeRule = 'aarch64' | 'el2' | 'aarch32-user' | 'aarch32-privileged';
 
@@ -40,7 +39,7 @@ const MODES: Readonly<Record<number, ModeRule>> = {
 };
 
 function modeAllowed(vcpu: VcpuState, mode: number): boolean {
-  const has = (bit: number) => hasFeature(vcpu.configuration, bit);
+  const has = (bit: number) => hasFeature(vcpu, bit);
   const is32Bit = has(KVM_ARM_VCPU.KVM_ARM_VCPU_EL1_32BIT);
   switch (MODES[mode]) {
     case 'aarch64':
@@ -56,19 +55,35 @@ function modeAllowed(vcpu: VcpuState, mode: number): boolean {
   }
 }
 
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+/** X registers that are R0 to R14 in an AArch32 mode (`vcpu_reg_offsets`, arch/arm64/kvm/regmap.c of Linux 5.10). */
+const BANKS: Readonly<Record<number, readonly number[]>> = {
+  16: range(0, 14), // USR
+  17: [...range(0, 7), ...range(24, 30)], // FIQ
+  18: [...range(0, 12), 17, 16], // IRQ
+  19: [...range(0, 12), 19, 18], // SVC
+  23: [...range(0, 12), 21, 20], // ABT
+  27: [...range(0, 12), 23, 22], // UND
+  31: range(0, 14), // SYS
+};
+const ALL = range(0, 30);
+
 /** In an AArch32 mode the kernel cuts the registers to 32 bits after each write of any core register. */
 function narrow(vcpu: VcpuState): void {
   const registers = vcpu.configuration!.registers;
-  const mode = vcpu.cells[registers.get(CORE_PSTATE)!.cell]! & MODE_MASK;
-  if ((mode & MODE32_BIT) === 0n) return;
-  const isUserOrSys = mode === 16n || mode === 31n;
-  for (const id of [...X.slice(0, isUserOrSys ? 15 : 31), PC]) {
+  const mode = Number(vcpu.cells[registers.get(CORE_PSTATE)!.cell]! & MODE_MASK);
+  const bank = BANKS[mode];
+  if (bank === undefined) return;
+  const isUserOrSys = mode === 16 || mode === 31;
+  const narrowed = isUserOrSys || vcpu.vm.host.profile.behaviours.bankedNarrowing ? bank : ALL;
+  for (const id of [...narrowed.map(n => X[n]!), PC]) {
     const { cell } = registers.get(id)!;
     vcpu.cells[cell] = BigInt.asUintN(32, vcpu.cells[cell]!);
   }
 }
 
-const core: SpecialRegister = ({ cell, scope }) => ({
+const core = ({ cell, scope }: SpecialContext): RegisterAccess => ({
   ...plainRegister({ cell, scope }),
   set(vcpu, value) {
     vcpu.cells[cell] = value;

@@ -23,7 +23,7 @@ const dirtyRing: Enable = (vm, arg) => {
   const size = Number(BigInt.asUintN(32, arg));
   if (size === 0 || (size & (size - 1)) !== 0 || size < PAGE_SIZE) return -ERRNO.EINVAL;
   if (size > DIRTY_RING_MAX) return -ERRNO.E2BIG;
-  if (vm.dirtyRingSize !== 0 || vm.vcpuIds.size > 0) return -ERRNO.EINVAL;
+  if (vm.dirtyRingSize !== 0 || vm.vcpus.size > 0) return -ERRNO.EINVAL;
   vm.dirtyRingSize = size;
   return 0;
 };
@@ -37,7 +37,7 @@ const ENABLE: Readonly<Record<number, Enable>> = {
   [KVM_CAP.KVM_CAP_HALT_POLL]: (_, arg) => (arg > 0xffff_ffffn ? -ERRNO.EINVAL : 0),
   [KVM_CAP.KVM_CAP_DIRTY_LOG_RING_ACQ_REL]: dirtyRing,
   [KVM_CAP.KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP]: vm => (vm.dirtyRingSize === 0 ? -ERRNO.EINVAL : 0),
-  [KVM_CAP.KVM_CAP_ARM_MTE]: vm => (vm.vcpuIds.size === 0 ? 0 : -ERRNO.EINVAL),
+  [KVM_CAP.KVM_CAP_ARM_MTE]: vm => (vm.vcpus.size === 0 ? 0 : -ERRNO.EINVAL),
   [KVM_CAP.KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE](vm, arg) {
     const sizes = BigInt(vm.host.profile.capabilities[KVM_CAP.KVM_CAP_ARM_SUPPORTED_BLOCK_SIZES] ?? 0);
     const isPowerOfTwo = (arg & (arg - 1n)) === 0n;

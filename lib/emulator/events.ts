@@ -76,7 +76,7 @@ export function setEvents(vcpu: VcpuState, bytes: Uint8Array): Result {
 function injectDataAbort(vcpu: VcpuState): void {
   if (vcpu.configuration === undefined) return;
   const { registers } = vcpu.configuration;
-  const is32Bit = hasFeature(vcpu.configuration, KVM_ARM_VCPU.KVM_ARM_VCPU_EL1_32BIT);
+  const is32Bit = hasFeature(vcpu, KVM_ARM_VCPU.KVM_ARM_VCPU_EL1_32BIT);
   const cell = (id: bigint) => registers.get(id)!.cell;
   const { cells } = vcpu;
   if (is32Bit) {

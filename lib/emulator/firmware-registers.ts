@@ -37,8 +37,8 @@ const psciVersion: SpecialRegister = ({ cell, scope, profile }) => {
   };
 };
 
-function hasPsci({ configuration }: VcpuState): boolean {
-  return hasFeature(configuration, KVM_ARM_VCPU.KVM_ARM_VCPU_PSCI_0_2);
+function hasPsci(vcpu: VcpuState): boolean {
+  return hasFeature(vcpu, KVM_ARM_VCPU.KVM_ARM_VCPU_PSCI_0_2);
 }
 
 /** Levels of KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_2 (asm/kvm.h). */

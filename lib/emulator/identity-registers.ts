@@ -24,12 +24,13 @@ const LOC = 24n;
 const LOUU = 27n;
 
 const clidr: SpecialRegister = ({ cell, scope, profile }) => {
+  if (profile.behaviours.clidr === 'fixed') return undefined;
   const plain = plainRegister({ cell, scope });
   return {
     ...plain,
     set(vcpu, value) {
       const claimsIdc = field(value, LOC) === 0n || (field(value, LOUIS) === 0n && field(value, LOUU) === 0n);
-      if ((value & CLIDR_RES0) !== 0n || (profile.behaviours.clidrNeedsLevel && claimsIdc))
+      if ((value & CLIDR_RES0) !== 0n || (profile.behaviours.clidr === 'level' && claimsIdc))
         return -ERRNO.EINVAL;
       return plain.set(vcpu, value);
     },

@@ -7,21 +7,18 @@
 import { ERRNO } from '../abi/errno.ts';
 import { registerBytes } from '../abi/register-id.ts';
 import type { Result } from '../backend.ts';
+import type { Configuration } from './state.ts';
 
 /** Bits 51:32 and the architecture: anything but arm64's is refused before the register is looked for. */
 const FIXED_BITS = 0xff0f_ffff_0000_0000n;
 const ARM64 = 0x6000_0000_0000_0000n;
 
-/** Bits 27:16 (KVM_REG_ARM_COPROC_MASK), and those of its values that have registers of their own. */
+/** Bits 27:16 (KVM_REG_ARM_COPROC_MASK). */
 const COPROC_SHIFT = 16n;
 const COPROC_MASK = 0x0fffn;
 const CORE = 0x10n;
-const DEMUX = 0x11n;
 const SYSREG = 0x13n;
-const FW = 0x14n;
 const SVE = 0x15n;
-const FW_FEAT_BMAP = 0x16n;
-const DISPATCHED: readonly bigint[] = [CORE, DEMUX, FW, SVE, FW_FEAT_BMAP];
 
 /** `struct kvm_regs` in units of 4 bytes. */
 const CORE_WORDS = 216;
@@ -46,9 +43,12 @@ export function missingRegister(id: bigint): Result {
   }
 }
 
-/** The system register that an id with a coprocessor of no meaning is taken for, if the kernel does not compare it. */
-export function underAnyCoprocessor(id: bigint, registers: ReadonlySet<bigint>): bigint | undefined {
-  if (DISPATCHED.includes((id >> COPROC_SHIFT) & COPROC_MASK)) return undefined;
+/** The system register that an id is taken for whose coprocessor has no registers, if the kernel does not compare it. */
+export function underAnyCoprocessor(
+  id: bigint,
+  { registers, except }: Configuration['anyCoprocessor'],
+): bigint | undefined {
+  if (except.has((id >> COPROC_SHIFT) & COPROC_MASK)) return undefined;
   const canonical = (id & ~(COPROC_MASK << COPROC_SHIFT)) | (SYSREG << COPROC_SHIFT);
   return registers.has(canonical) ? canonical : undefined;
 }

@@ -9,7 +9,7 @@ import { physicalCounters, withCounterWidth } from './pmu-registers.ts';
 import type { HostProfile, ProfileConfiguration, ProfileRegister } from './profile.ts';
 import { idDigit } from './register-access.ts';
 import { specialRegister } from './special-registers.ts';
-import type { Configuration, HostModel, RegisterAccess, VcpuState } from './state.ts';
+import type { Configuration, HostModel, RegisterAccess, Storage, VcpuState } from './state.ts';
 import { greatestVq, SVE_VLS } from './sve-registers.ts';
 import { plainRegister } from './write-rules.ts';
 
@@ -30,15 +30,16 @@ export function modelOf(profile: HostProfile): HostModel {
 }
 
 function makeModel(profile: HostProfile): HostModel {
-  const configurations = new Map<bigint, Configuration>();
+  const storage = layOut(profile);
+  const configurations = new Map<number, Configuration>();
   return {
     profile,
     configuration(features) {
       let configuration = configurations.get(features);
       if (configuration === undefined) {
-        const recorded = profile.configurations.find(({ features: sets }) => sets.includes(Number(features)));
+        const recorded = profile.configurations.find(({ features: sets }) => sets.includes(features));
         if (recorded === undefined) return undefined;
-        configuration = configure(profile, Number(features), recorded);
+        configuration = configure(profile, storage, recorded);
         configurations.set(features, configuration);
       }
       return configuration;
@@ -46,24 +47,33 @@ function makeModel(profile: HostProfile): HostModel {
   };
 }
 
+/** Where each register's value lies: in the same cell whatever the features, as vCPUs of one VM may differ in them. */
+function layOut({ registers }: HostProfile): ReadonlyMap<string, Storage> {
+  const storage = new Map<string, Storage>();
+  const cells = { vcpu: 0, vm: 0 };
+  for (const { id, scope = 'vcpu', sameAs } of registers) {
+    storage.set(id, storage.get(sameAs ?? '') ?? { cell: cells[scope]++, scope });
+  }
+  return storage;
+}
+
 function configure(
   profile: HostProfile,
-  features: number,
+  storage: ReadonlyMap<string, Storage>,
   { absent = [], resets = {}, writes = {} }: ProfileConfiguration,
 ): Configuration {
   const missing = new Set(absent);
   const present = profile.registers.filter(({ id }) => !missing.has(id));
   const registers = new Map<bigint, RegisterAccess>();
-  const cells = { vcpu: [] as bigint[], vm: [] as bigint[] };
+  const values = { vcpu: [] as bigint[], vm: [] as bigint[] };
   const surviving: number[] = [];
-  /** Cell of each register that has storage of its own. */
-  const cellOf = new Map<string, number>();
-
-  for (const { id, reset, write: usual, scope = 'vcpu', survivesInit, sameAs, needs } of present) {
+  for (const { id, reset } of profile.registers) {
+    const { cell, scope } = storage.get(id)!;
+    values[scope][cell] ??= fromHex(resets[id] ?? reset);
+  }
+  for (const { id, write: usual, survivesInit, needs } of present) {
     const write = id in writes ? writes[id] : usual;
-    const shared = sameAs === undefined ? undefined : cellOf.get(sameAs);
-    const cell = shared ?? cells[scope].push(fromHex(resets[id] ?? reset)) - 1;
-    cellOf.set(id, cell);
+    const { cell, scope } = storage.get(id)!;
     if (survivesInit) surviving.push(cell);
     const number = fromHex(id);
     const access =
@@ -73,19 +83,21 @@ function configure(
   }
   const vectorLengths = registers.get(SVE_VLS);
   return {
-    features,
     list: BigUint64Array.from(
       present.filter(({ unlisted }) => !unlisted),
       ({ id }) => fromHex(id),
     ),
     conditional: [...registers.values()].filter(({ isPresent }) => isPresent !== undefined),
     registers,
-    anyCoprocessor: new Set(profile.anyCoprocessor.map(fromHex)),
-    resets: cells.vcpu,
-    vmResets: cells.vm,
+    anyCoprocessor: {
+      registers: new Set(profile.anyCoprocessor.registers.map(fromHex)),
+      except: new Set(profile.anyCoprocessor.except.map(BigInt)),
+    },
+    resets: values.vcpu,
+    vmResets: values.vm,
     computed: [...registers.values()].filter(({ reset }) => reset !== undefined),
-    sveMaxVq: vectorLengths === undefined ? 0 : greatestVq(cells.vcpu[vectorLengths.cell]!),
-    pmcrN: physicalCounters(registers, cells.vcpu),
+    sveMaxVq: vectorLengths === undefined ? 0 : greatestVq(values.vcpu[vectorLengths.cell]!),
+    pmcrN: physicalCounters(registers, values.vcpu),
     surviving,
   };
 }

@@ -119,14 +119,22 @@ export function withCounterWidth(id: bigint, access: RegisterAccess): RegisterAc
 const PMCCFILTR_EL0 = sysRegId(3, 3, 14, 15, 7);
 const PMEVTYPER_EL0 = Array.from({ length: 31 }, (_, n) => sysRegId(3, 3, 14, 12 + (n >> 3), n & 7));
 
+/** On an old kernel they are storage. */
+const unlessRaw =
+  (special: SpecialRegister): SpecialRegister =>
+  context =>
+    context.profile.behaviours.rawPmu ? undefined : special(context);
+
 /** The special registers of the PMU, by id. */
-export const pmuRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
-  [PMCR_EL0, pmcr],
-  [sysRegId(3, 0, 9, 14, 1), bits('sets')], // PMINTENSET_EL1
-  [sysRegId(3, 0, 9, 14, 2), bits('clears')], // PMINTENCLR_EL1
-  [sysRegId(3, 3, 9, 12, 1), bits('sets')], // PMCNTENSET_EL0
-  [sysRegId(3, 3, 9, 12, 2), bits('clears')], // PMCNTENCLR_EL0
-  [sysRegId(3, 3, 9, 12, 3), bits('clears')], // PMOVSCLR_EL0
-  [sysRegId(3, 3, 9, 14, 3), bits('sets')], // PMOVSSET_EL0
-  ...[...PMEVTYPER_EL0, PMCCFILTR_EL0].map(id => [id, eventType] as const),
-];
+export const pmuRegisters: readonly (readonly [bigint, SpecialRegister])[] = (
+  [
+    [PMCR_EL0, pmcr],
+    [sysRegId(3, 0, 9, 14, 1), bits('sets')], // PMINTENSET_EL1
+    [sysRegId(3, 0, 9, 14, 2), bits('clears')], // PMINTENCLR_EL1
+    [sysRegId(3, 3, 9, 12, 1), bits('sets')], // PMCNTENSET_EL0
+    [sysRegId(3, 3, 9, 12, 2), bits('clears')], // PMCNTENCLR_EL0
+    [sysRegId(3, 3, 9, 12, 3), bits('clears')], // PMOVSCLR_EL0
+    [sysRegId(3, 3, 9, 14, 3), bits('sets')], // PMOVSSET_EL0
+    ...[...PMEVTYPER_EL0, PMCCFILTR_EL0].map(id => [id, eventType] as const),
+  ] as const
+).map(([id, special]) => [id, unlessRaw(special)] as const);

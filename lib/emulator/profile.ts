@@ -66,8 +66,21 @@ export interface ProfileBehaviours {
   readonly workaround2WithoutSsbs: number;
   /** PSTATE may be set to AArch32 user mode. */
   readonly aarch32User: boolean;
-  /** CLIDR_EL1 must name a level of coherence, as the caches of this CPU have no IDC (`set_clidr`, sys_regs.c). */
-  readonly clidrNeedsLevel: boolean;
+  /**
+   * CLIDR_EL1: `'fixed'` before Linux 6.3; then any, or, as the caches of this CPU have no IDC, any that names a `'level'`
+   * of coherence (`set_clidr`, sys_regs.c).
+   */
+  readonly clidr: 'fixed' | 'any' | 'level';
+  /** The features of KVM_ARM_VCPU_INIT are each vCPU's, POWER_OFF among them (before Linux 6.5); else they are the VM's. */
+  readonly featuresPerVcpu: boolean;
+  /** EL1_32BIT must be the same in all vCPUs there are, initialised or not (`vcpu_allowed_register_width`, reset.c). */
+  readonly widthOfAllVcpus: boolean;
+  /** A VM has device attributes (the SMCCC filter, Linux 6.4). */
+  readonly vmAttributes: boolean;
+  /** The PMU's registers are storage for userspace, without the rules that a guest meets (before Linux 6.7). */
+  readonly rawPmu: boolean;
+  /** How a core register is cut to 32 bits: X0 to X15 as the AArch32 mode banks them (`vcpu_reg32`, before Linux 5.11). */
+  readonly bankedNarrowing: boolean;
 }
 
 export const FORMAT = 'kvm-arm64-host';
@@ -108,16 +121,20 @@ export interface HostProfile {
   };
   /** Frequency of the counter in Hz. */
   readonly counterHz: number;
+  /** States that KVM_SET_MP_STATE accepts. */
+  readonly mpStates: readonly number[];
+  /** How many attributes the group KVM_ARM_VCPU_PMU_V3_CTRL has. */
+  readonly pmuAttributes: number;
   /** Interrupts of the timers, by attribute of the group KVM_ARM_VCPU_TIMER_CTRL. */
   readonly timerPpis: readonly number[];
   /** KVM_ARM_GET_REG_WRITABLE_MASKS by index, where not 0. */
   readonly writableMasks: Readonly<Record<string, Hex>>;
   readonly behaviours: ProfileBehaviours;
   /**
-   * System registers that answer whatever the coprocessor in the id is, where that names no other kind of register: the
-   * kernel's table of invariant registers does not compare it (`get_reg_by_id`, arch/arm64/kvm/sys_regs.c).
+   * System registers that answer whatever the coprocessor in the id is, `except` where that has registers of its own:
+   * the kernel's table of invariant registers does not compare it (`get_reg_by_id`, arch/arm64/kvm/sys_regs.c).
    */
-  readonly anyCoprocessor: readonly Hex[];
+  readonly anyCoprocessor: { readonly registers: readonly Hex[]; readonly except: readonly number[] };
   /** The feature sets that KVM_ARM_VCPU_INIT accepts; all others are EINVAL. */
   readonly configurations: readonly ProfileConfiguration[];
   /** The registers, in the order of KVM_GET_REG_LIST; unlisted ones last. */

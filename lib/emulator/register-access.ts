@@ -4,29 +4,29 @@
  * @packageDocumentation
  */
 import type { HostProfile } from './profile.ts';
-import type { Configuration, RegisterAccess, Storage, VcpuState } from './state.ts';
+import type { RegisterAccess, Storage, VcpuState } from './state.ts';
 
 /** What a register with rules of its own is made from. */
 export interface SpecialContext extends Storage {
-  readonly profile: HostProfile;
+  readonly profile: Pick<HostProfile, 'behaviours' | 'psci'>;
 }
 
-/** Makes the access of a special register. */
-export type SpecialRegister = (context: SpecialContext) => RegisterAccess;
+/** Makes the access of a special register; undefined where on this host it is as any other. */
+export type SpecialRegister = (context: SpecialContext) => RegisterAccess | undefined;
 
 /** The cells of the vCPU, or of its VM. */
 export function cellsOf(vcpu: VcpuState, scope: Storage['scope']): bigint[] {
   return scope === 'vm' ? vcpu.vm.cells : vcpu.cells;
 }
 
-/** Whether a feature bit (`KVM_ARM_VCPU_*`) is set; not before the first init. */
-export function hasFeature(configuration: Configuration | undefined, bit: number): boolean {
-  return (((configuration?.features ?? 0) >> bit) & 1) === 1;
+/** Whether a feature bit (`KVM_ARM_VCPU_*`) is set, for the VM or for the vCPU: a host knows one of the two. */
+export function hasFeature({ vm, features }: VcpuState, bit: number): boolean {
+  return (((vm.features | features) >> bit) & 1) === 1;
 }
 
 /** A hex digit of an ID register, 0 the lowest, as userspace has left it; 0 where the vCPU has no such register. */
 export function idDigit(vcpu: VcpuState, id: bigint, digit: number): number {
   const access = vcpu.configuration!.registers.get(id);
   if (access === undefined) return 0;
-  return Number((cellsOf(vcpu, access.scope)[access.cell]! >> (4n * BigInt(digit))) & 0xfn);
+  return Number(((access.get(vcpu) as bigint) >> (4n * BigInt(digit))) & 0xfn);
 }

@@ -24,13 +24,15 @@ const RESERVED = [
 ];
 
 /** KVM_HAS_DEVICE_ATTR on a VM. */
-export function hasSmcccAttr(group: number, attr: bigint): Result {
+export function hasSmcccAttr({ host }: VmState, group: number, attr: bigint): Result {
+  if (!host.profile.behaviours.vmAttributes) return -ERRNO.EINVAL;
   return group === GROUP && attr === FILTER ? 0 : -ERRNO.ENXIO;
 }
 
 /** KVM_SET_DEVICE_ATTR on a VM. */
 export function setSmcccAttr(vm: VmState, group: number, attr: bigint, data: Uint8Array): Result {
-  if (hasSmcccAttr(group, attr) !== 0) return -ERRNO.ENXIO;
+  const known = hasSmcccAttr(vm, group, attr);
+  if (known !== 0) return known;
   const view = new DataView(readStruct(data, FILTER_SIZE).buffer);
   const start = view.getUint32(0, true);
   const end = (start + view.getUint32(4, true) - 1) >>> 0;

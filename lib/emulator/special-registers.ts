@@ -27,6 +27,6 @@ export function specialRegister(id: bigint, context: SpecialContext): RegisterAc
 }
 
 /** Whether a register has rules of its own, which no recording of its writes would show in full. */
-export function isSpecial(id: bigint): boolean {
-  return SPECIAL.has(id);
+export function isSpecial(id: bigint, profile: SpecialContext['profile']): boolean {
+  return specialRegister(id, { cell: 0, scope: 'vcpu', profile }) !== undefined;
 }

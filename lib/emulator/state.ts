@@ -26,14 +26,13 @@ export interface RegisterAccess extends Storage {
 
 /** What a vCPU with certain features is made of. */
 export interface Configuration {
-  readonly features: number;
   /** KVM_GET_REG_LIST, with the registers that may be absent. */
   readonly list: BigUint64Array;
   /** The registers that may be absent. */
   readonly conditional: readonly RegisterAccess[];
   readonly registers: ReadonlyMap<bigint, RegisterAccess>;
-  /** Ids of registers that answer under any coprocessor, too. */
-  readonly anyCoprocessor: ReadonlySet<bigint>;
+  /** Registers that answer under any coprocessor but these, too. */
+  readonly anyCoprocessor: { readonly registers: ReadonlySet<bigint>; readonly except: ReadonlySet<bigint> };
   /** Reset values by cell; cells of the VM's own registers lie in {@link vmResets}. */
   readonly resets: readonly bigint[];
   readonly vmResets: readonly bigint[];
@@ -51,14 +50,18 @@ export interface Configuration {
 export interface HostModel {
   readonly profile: HostProfile;
   /** The configuration for a set of feature bits (without POWER_OFF), if the host accepts it. */
-  configuration(features: bigint): Configuration | undefined;
+  configuration(features: number): Configuration | undefined;
 }
 
 /** The state of a VM. */
 export interface VmState {
   readonly host: HostModel;
-  /** Features of the first vCPU that was initialised: all others must have the same. */
+  /** Of the first vCPU that was initialised. */
   configuration: Configuration | undefined;
+  /** Bits of KVM_ARM_VCPU_INIT, where they are the VM's (Linux 6.5 and later); 0 until then, and on other hosts. */
+  features: number;
+  /** What EL1 is in this VM, fixed by the first KVM_ARM_VCPU_INIT of a host whose features are the vCPU's. */
+  is32Bit: boolean | undefined;
   /** Values of VM-wide registers, by cell; filled by the first init. */
   cells: bigint[];
   /** KVM_REG_ARM_PSCI_VERSION as it was set; 0 while it was not. */
@@ -76,7 +79,8 @@ export interface VmState {
   eagerSplitChunkSize: bigint;
   /** Bytes of each vCPU's dirty ring; 0: none. */
   dirtyRingSize: number;
-  readonly vcpuIds: Set<number>;
+  /** All that were created, by id: closing one does not take it out of the VM. */
+  readonly vcpus: Map<number, VcpuState>;
 }
 
 /** The state of a vCPU. */
@@ -85,6 +89,10 @@ export interface VcpuState {
   readonly id: number;
   /** Undefined until KVM_ARM_VCPU_INIT. */
   configuration: Configuration | undefined;
+  /** Bits of KVM_ARM_VCPU_INIT, where they are the vCPU's (`vcpu->arch.features` before Linux 6.5); 0 on other hosts. */
+  features: number;
+  /** SVE and pointer authentication, switched on by an init that then failed: nothing switches them off again. */
+  switchedOn: number;
   /** Register values, by cell. */
   cells: bigint[];
   mpState: number;

@@ -22,13 +22,12 @@ interface Group {
 /** Attributes of KVM_ARM_VCPU_PMU_V3_CTRL (asm/kvm.h). */
 const PMU = { IRQ: 0, INIT: 1, FILTER: 2, SET_PMU: 3 } as const;
 
-/** Features are the VM's: a vCPU has them even before its own init. */
 function hasPmu(vcpu: VcpuState): boolean {
-  return hasFeature(vcpu.vm.configuration, KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3);
+  return hasFeature(vcpu, KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3);
 }
 
 const pmu: Group = {
-  has: (vcpu, attr) => (attr <= PMU.SET_PMU && hasPmu(vcpu) ? 0 : -ERRNO.ENXIO),
+  has: (vcpu, attr) => (attr < vcpu.vm.host.profile.pmuAttributes && hasPmu(vcpu) ? 0 : -ERRNO.ENXIO),
   get: (_, attr) => (attr === PMU.IRQ ? -ERRNO.EINVAL : -ERRNO.ENXIO),
   set(vcpu, attr, data) {
     if (!hasPmu(vcpu)) return -ERRNO.ENODEV;

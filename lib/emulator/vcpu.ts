@@ -6,21 +6,16 @@
  */
 import { outOfRange } from '../abi/argument.ts';
 import { ERRNO } from '../abi/errno.ts';
-import { KVM_MP_STATE } from '../abi/mp-state.ts';
 import { registerBits, wordOffsets } from '../abi/register-id.ts';
 import { decodeVcpuInit } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result, VcpuHandle } from '../backend.ts';
 import { getEvents, setEvents } from './events.ts';
+import { initVcpu } from './init.ts';
 import { flatIoctl, NOT_YET_ON_VCPU } from './ioctl.ts';
 import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
-import { hasFeature } from './register-access.ts';
 import type { Configuration, RegisterAccess, VcpuState } from './state.ts';
 import { getVcpuAttr, hasVcpuAttr, setVcpuAttr } from './vcpu-attributes.ts';
-
-const POWER_OFF = 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_POWER_OFF);
-const { KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_STOPPED } = KVM_MP_STATE;
-const MP_STATES: readonly number[] = Object.values(KVM_MP_STATE);
 
 /** `VcpuHandle` of the emulated host. */
 export class EmulatedVcpu implements VcpuHandle {
@@ -35,19 +30,7 @@ export class EmulatedVcpu implements VcpuHandle {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
     const { target, featureBits } = decodeVcpuInit(init);
-    const { profile, configuration } = vcpu.vm.host;
-    // POWER_OFF holds for this call alone and is no part of what the vCPUs of a VM must agree on.
-    const features = featureBits & ~POWER_OFF;
-    if (!profile.targets.accepted.includes(target)) return -ERRNO.EINVAL;
-    if (features >> BigInt(profile.knownFeatures) !== 0n) return -ERRNO.ENOENT;
-    const chosen = configuration(features);
-    if (chosen === undefined) return -ERRNO.EINVAL;
-    if (vcpu.vm.configuration !== undefined && vcpu.vm.configuration !== chosen) return -ERRNO.EINVAL;
-
-    reset(vcpu, chosen);
-    vcpu.mpState = (featureBits & POWER_OFF) === 0n ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_STOPPED;
-    vcpu.serror = undefined;
-    return 0;
+    return initVcpu(vcpu, target, featureBits);
   }
 
   armVcpuFinalize(feature: number): Result {
@@ -108,7 +91,7 @@ export class EmulatedVcpu implements VcpuHandle {
 
   setMpState(state: number): Result {
     if (this.#state === undefined) return -ERRNO.EBADF;
-    if (!MP_STATES.includes(state)) return -ERRNO.EINVAL;
+    if (!this.#state.vm.host.profile.mpStates.includes(state)) return -ERRNO.EINVAL;
     this.#state.mpState = state;
     return 0;
   }
@@ -171,25 +154,9 @@ function find(
   return access?.isPresent?.(vcpu) === false ? undefined : access;
 }
 
+/** `vcpu_has_sve`: it was switched on, which is no question of what the vCPU's features are now. */
 function hasSve({ configuration }: VcpuState): boolean {
-  return hasFeature(configuration, KVM_ARM_VCPU.KVM_ARM_VCPU_SVE);
-}
-
-/** `kvm_reset_vcpu`: values that survive are kept where the vCPU had been initialised before. */
-function reset(vcpu: VcpuState, configuration: Configuration): void {
-  const { vm } = vcpu;
-  const before = vcpu.cells;
-  const isFirst = vcpu.configuration === undefined;
-  if (vm.configuration === undefined) {
-    vm.configuration = configuration;
-    vm.cells = [...configuration.vmResets];
-    vm.pmcrN = configuration.pmcrN;
-  }
-  vcpu.configuration = configuration;
-  vcpu.cells = [...configuration.resets];
-  for (const access of configuration.computed) vcpu.cells[access.cell] = access.reset!(vcpu);
-  if (!vcpu.sveFinalized) vcpu.sveMaxVq = configuration.sveMaxVq;
-  if (!isFirst) for (const cell of configuration.surviving) vcpu.cells[cell] = before[cell]!;
+  return configuration !== undefined && configuration.sveMaxVq > 0;
 }
 
 /** Walks a batch: each register's words follow those of the one before. Arrays that are too short are refused as by the addon. */

@@ -12,7 +12,7 @@ import type { Result, VmHandle } from '../backend.ts';
 import { enableCap } from './enable-cap.ts';
 import { flatIoctl, NOT_YET_ON_VM } from './ioctl.ts';
 import { hasSmcccAttr, setSmcccAttr } from './smccc-filter.ts';
-import type { HostModel, VmState } from './state.ts';
+import type { HostModel, VcpuState, VmState } from './state.ts';
 import { hostCounter } from './timer-registers.ts';
 import { EmulatedVcpu } from './vcpu.ts';
 
@@ -25,6 +25,8 @@ export class EmulatedVm implements VmHandle {
     this.#state = {
       host,
       configuration: undefined,
+      features: 0,
+      is32Bit: undefined,
       cells: [],
       psciVersion: 0n,
       pmcrN: 0n,
@@ -34,7 +36,7 @@ export class EmulatedVm implements VmHandle {
       smcccFilter: undefined,
       eagerSplitChunkSize: 0n,
       dirtyRingSize: 0,
-      vcpuIds: new Set(),
+      vcpus: new Map(),
     };
   }
 
@@ -54,26 +56,29 @@ export class EmulatedVm implements VmHandle {
   createVcpu(id: number): EmulatedVcpu | Result {
     const vm = this.#state;
     if (vm === undefined) return -ERRNO.EBADF;
-    if (vm.vcpuIds.size >= this.checkExtension(KVM_CAP.KVM_CAP_MAX_VCPUS)) return -ERRNO.EINVAL;
+    if (vm.vcpus.size >= this.checkExtension(KVM_CAP.KVM_CAP_MAX_VCPUS)) return -ERRNO.EINVAL;
     if (id >= this.checkExtension(KVM_CAP.KVM_CAP_MAX_VCPU_ID)) return -ERRNO.EINVAL;
-    if (vm.vcpuIds.has(id)) return -ERRNO.EEXIST;
-    vm.vcpuIds.add(id);
+    if (vm.vcpus.has(id)) return -ERRNO.EEXIST;
     // Each new vCPU starts the VM's virtual counter anew (`kvm_timer_vcpu_init`).
     if (!vm.counterOffsetSet) {
       vm.voffset = hostCounter(vm.host.profile);
       vm.poffset = 0n;
     }
-    return new EmulatedVcpu({
+    const vcpu: VcpuState = {
       vm,
       id,
       configuration: undefined,
+      features: 0,
+      switchedOn: 0,
       cells: [],
       mpState: KVM_MP_STATE.KVM_MP_STATE_RUNNABLE,
       serror: undefined,
       sveFinalized: false,
       sveMaxVq: 0,
       pmuCreated: false,
-    });
+    };
+    vm.vcpus.set(id, vcpu);
+    return new EmulatedVcpu(vcpu);
   }
 
   armPreferredTarget(init: Uint8Array): Result {
@@ -84,7 +89,7 @@ export class EmulatedVm implements VmHandle {
 
   armGetRegWritableMasks(range: number, masks: BigUint64Array): Result {
     if (this.#state === undefined) return -ERRNO.EBADF;
-    if (range !== 0) return -ERRNO.EINVAL;
+    if (range !== 0 || !has(this.#state, KVM_CAP.KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES)) return -ERRNO.EINVAL;
     masks.fill(0n);
     for (const [index, mask] of Object.entries(this.#state.host.profile.writableMasks)) {
       masks[Number(index)] = BigInt(`0x${mask}`);
@@ -95,6 +100,7 @@ export class EmulatedVm implements VmHandle {
   armSetCounterOffset(bytes: Uint8Array): Result {
     const vm = this.#state;
     if (vm === undefined) return -ERRNO.EBADF;
+    if (!has(vm, KVM_CAP.KVM_CAP_COUNTER_OFFSET)) return -ERRNO.EINVAL;
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     const reserved = view.getBigUint64(8, true);
     if (reserved !== 0n) return -ERRNO.EINVAL;
@@ -104,7 +110,7 @@ export class EmulatedVm implements VmHandle {
   }
 
   hasDeviceAttr(group: number, attr: bigint): Result {
-    return this.#state === undefined ? -ERRNO.EBADF : hasSmcccAttr(group, attr);
+    return this.#state === undefined ? -ERRNO.EBADF : hasSmcccAttr(this.#state, group, attr);
   }
 
   /** arm64 has no KVM_GET_DEVICE_ATTR on a VM: an unknown request. */
@@ -143,4 +149,9 @@ export class EmulatedVm implements VmHandle {
   close(): void {
     this.#state = undefined;
   }
+}
+
+/** Whether the kernel knows the requests of a capability; an unknown request is EINVAL. */
+function has({ host }: VmState, cap: number): boolean {
+  return (host.profile.capabilities[cap] ?? 0) > 0;
 }

@@ -6,7 +6,7 @@
 import { ERRNO } from '../abi/errno.ts';
 import type { WriteRule } from './profile.ts';
 import { cellsOf } from './register-access.ts';
-import type { RegisterAccess, Storage } from './state.ts';
+import type { RegisterAccess, Storage, VcpuState } from './state.ts';
 
 /** What a register of this rule holds after `value` is written over `present`; undefined where that is refused. */
 type Write = (value: bigint, present: bigint) => bigint | undefined;
@@ -18,18 +18,28 @@ export function plainRegister({
   write,
 }: Storage & { readonly write?: WriteRule }): RegisterAccess {
   const effect = write === undefined ? undefined : writeOf(write);
+  const get = scope === 'vm' ? sharedValue(cell, write) : (vcpu: VcpuState) => vcpu.cells[cell]!;
   return {
     cell,
     scope,
-    get: vcpu => cellsOf(vcpu, scope)[cell]!,
+    get,
     set(vcpu, value) {
-      const cells = cellsOf(vcpu, scope);
-      const result = effect === undefined ? value : effect(value, cells[cell]!);
+      const result = effect === undefined ? value : effect(value, get(vcpu));
       if (result === undefined) return -ERRNO.EINVAL;
-      cells[cell] = result;
+      cellsOf(vcpu, scope)[cell] = result;
       return 0;
     },
   };
+}
+
+/** Of an ID register the VM has the fields that can be set: the others follow from each vCPU's own features. */
+function sharedValue(cell: number, write: WriteRule | undefined): (vcpu: VcpuState) => bigint {
+  if (typeof write !== 'object' || !('digits' in write)) return vcpu => vcpu.vm.cells[cell]!;
+  const shared = Object.keys(write.digits).reduce(
+    (mask, position) => mask | (0xfn << (BigInt(position) * 4n)),
+    0n,
+  );
+  return ({ vm, configuration }) => (vm.cells[cell]! & shared) | (configuration!.vmResets[cell]! & ~shared);
 }
 
 function writeOf(rule: WriteRule): Write {

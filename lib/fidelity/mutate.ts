@@ -5,7 +5,6 @@
  * @packageDocumentation
  */
 import type { HostProfile } from '../emulator/profile.ts';
-import { isSpecial } from '../emulator/special-registers.ts';
 
 /** A profile that is wrong in one place. */
 export interface Mutation {
@@ -67,16 +66,10 @@ function* mutationsOf(path: string, value: Json, put: (changed: Json) => HostPro
     }
     if (/^registers\.[^.]+$/.test(path)) {
       for (const [flag, set] of Object.entries(REGISTER_FLAGS)) {
-        if (!(flag in table) && !isMoot(flag, table))
-          yield change(`with ${flag} ${JSON.stringify(set)}`, { ...table, [flag]: set });
+        if (!(flag in table)) yield change(`with ${flag} ${JSON.stringify(set)}`, { ...table, [flag]: set });
       }
     }
   }
-}
-
-/** A register with rules of its own has no use for a recorded one. */
-function isMoot(flag: string, { id }: Readonly<Record<string, Json>>): boolean {
-  return flag === 'write' && isSpecial(BigInt(`0x${id}`));
 }
 
 /** A digit rule by digit; a number in hex by one bit; words have no neighbours (their member is dropped instead). */

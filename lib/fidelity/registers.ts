@@ -30,7 +30,8 @@ export class RegisterChoices {
   readonly #random: Random;
 
   /** @param features - of the vCPUs that the registers are for: reset values depend on them */
-  constructor({ registers, configurations }: HostProfile, features: bigint, random: Random) {
+  constructor(profile: HostProfile, features: bigint, random: Random) {
+    const { registers, configurations } = profile;
     const own = configurations.find(({ features: sets }) => sets.includes(Number(features)))?.resets ?? {};
     const entries = registers.map(({ id, reset, write }) => ({
       id: BigInt(`0x${id}`),
@@ -38,7 +39,9 @@ export class RegisterChoices {
       write,
     }));
     this.ids = entries.map(({ id }) => id);
-    this.ruled = entries.filter(({ id, write }) => write !== undefined || isSpecial(id)).map(({ id }) => id);
+    this.ruled = entries
+      .filter(({ id, write }) => write !== undefined || isSpecial(id, profile))
+      .map(({ id }) => id);
     this.#resets = new Map(entries.map(({ id, reset }) => [id, reset]));
     this.#random = random;
   }

@@ -49,7 +49,7 @@ export function* traceSequences(profile: HostProfile): Generator<readonly Call[]
     const { writes = {} } = configuration;
     const features = configuration.features.at(-1);
     for (const { id, write } of profile.registers) {
-      const isDue = id in writes || (isRuled(id, write) && homeOf(profile, id) === configuration);
+      const isDue = id in writes || (isRuled(profile, id, write) && homeOf(profile, id) === configuration);
       if (isDue) yield make(s => everyDigitOf(BigInt(`0x${id}`), s), features);
     }
   }
@@ -66,8 +66,8 @@ function homeOf({ configurations }: HostProfile, id: string): ProfileConfigurati
 }
 
 /** Whether every digit of a register may matter: not where nothing or anything is accepted. */
-function isRuled(id: string, write: WriteRule | undefined): boolean {
-  return write === undefined ? isSpecial(BigInt(`0x${id}`)) && !isGeneral(id) : write !== 'fixed';
+function isRuled(profile: HostProfile, id: string, write: WriteRule | undefined): boolean {
+  return write === undefined ? isSpecial(BigInt(`0x${id}`), profile) && !isGeneral(id) : write !== 'fixed';
 }
 
 /** A general-purpose or FP register: all are alike, and upheavals write them. */

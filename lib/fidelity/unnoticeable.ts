@@ -23,13 +23,18 @@ const OF_HOST: readonly (readonly [what: RegExp, reason: string])[] = [
 /** Members of a register: which, of which registers. */
 const OF_REGISTER: readonly (readonly [
   what: RegExp,
-  which: (register: ProfileRegister) => boolean,
+  which: (register: ProfileRegister, profile: HostProfile) => boolean,
   reason: string,
 ])[] = [
   [
     /^varies/,
-    ({ id }) => isSpecial(BigInt(`0x${id}`)),
+    ({ id }, profile) => isSpecial(BigInt(`0x${id}`), profile),
     'only the recorder looks at it: the registers that vary have rules of their own',
+  ],
+  [
+    /^with write/,
+    ({ id }, profile) => isSpecial(BigInt(`0x${id}`), profile),
+    'a register with rules of its own has no use for a recorded one',
   ],
   [
     /^reset:/,
@@ -55,10 +60,10 @@ const OF_REGISTER: readonly (readonly [
 ];
 
 /** Why a mutation cannot be noticed; undefined where there is no known reason. */
-export function whyUnnoticeable({ registers }: HostProfile, mutation: string): string | undefined {
+export function whyUnnoticeable(profile: HostProfile, mutation: string): string | undefined {
   const [, id, what = ''] = /^registers\.([0-9a-f]+)(?:\.|: )(.*)$/.exec(mutation) ?? [];
-  const register = registers.find(each => each.id === id);
+  const register = profile.registers.find(each => each.id === id);
   return register === undefined
     ? OF_HOST.find(([pattern]) => pattern.test(mutation))?.[1]
-    : OF_REGISTER.find(([pattern, which]) => pattern.test(what) && which(register))?.[2];
+    : OF_REGISTER.find(([pattern, which]) => pattern.test(what) && which(register, profile))?.[2];
 }

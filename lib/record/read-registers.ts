@@ -24,16 +24,22 @@ export function withFeatures<Answer>(
   features: number,
   ask: (subjects: Subjects) => Answer,
 ): Answer {
-  return withVcpus(kvm, 2, ({ vcpus }) => {
-    const [vcpu, other] = vcpus as [VcpuHandle, VcpuHandle];
-    // The kernel takes POWER_OFF out of the struct, so each call gets its own.
-    const init = (one: VcpuHandle) => one.armVcpuInit(encodeVcpuInit(target, BigInt(features)));
-    for (const one of [vcpu, other]) {
-      init(one);
-      if ((features >> KVM_ARM_VCPU.KVM_ARM_VCPU_SVE) & 1) one.armVcpuFinalize(KVM_ARM_VCPU.KVM_ARM_VCPU_SVE);
-    }
-    return ask({ vcpu, other, init: () => void init(vcpu) });
-  });
+  // The kernel takes POWER_OFF out of the struct, so each call gets its own.
+  const init = (one: VcpuHandle) => one.armVcpuInit(encodeVcpuInit(target, BigInt(features)));
+  return withVcpus(
+    kvm,
+    2,
+    ({ vcpus }) => {
+      const [vcpu, other] = vcpus as [VcpuHandle, VcpuHandle];
+      return ask({ vcpu, other, init: () => void init(vcpu) });
+    },
+    // One after the other: for Linux 5.10 a vCPU that was not initialised is a 64-bit one.
+    vcpu => {
+      init(vcpu);
+      if ((features >> KVM_ARM_VCPU.KVM_ARM_VCPU_SVE) & 1)
+        vcpu.armVcpuFinalize(KVM_ARM_VCPU.KVM_ARM_VCPU_SVE);
+    },
+  );
 }
 
 /** The list of a vCPU that has one. */

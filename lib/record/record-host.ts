@@ -14,6 +14,7 @@ import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import { DEFAULT_IPA_BITS } from '../abi/vm-type.ts';
 import type { KvmHandle, Result } from '../backend.ts';
 import type { HostProfile } from '../emulator/profile.ts';
+import { isSpecial } from '../emulator/special-registers.ts';
 import { recordBehaviours } from './record-behaviours.ts';
 import { recordRegisters } from './record-registers.ts';
 import { expectValue, initialised, withVcpus } from './scratch.ts';
@@ -40,6 +41,8 @@ export function recordHost(kvm: KvmHandle, name: string, provenance: Omit<Proven
     mask =>
       (mask & (1 << KVM_ARM_VCPU.KVM_ARM_VCPU_POWER_OFF)) === 0 && tryInit(preferred, BigInt(mask)) === 0,
   );
+  const psci = recordPsci(kvm, preferred);
+  const behaviours = recordBehaviours({ kvm, target: preferred });
   const capabilities = answers(cap => kvm.checkExtension(cap));
   return {
     format: 'kvm-arm64-host',
@@ -59,12 +62,16 @@ export function recordHost(kvm: KvmHandle, name: string, provenance: Omit<Proven
     ipaBits: recordIpaBits(kvm),
     targets: { preferred, accepted: range(64).filter(target => tryInit(target, 0n) === 0) },
     knownFeatures,
-    psci: recordPsci(kvm, preferred),
+    psci,
     counterHz: recordCounterFrequency(kvm, preferred),
+    mpStates: withVcpus(kvm, 1, ({ vcpus: [vcpu] }) =>
+      range(32).filter(state => vcpu!.setMpState(state) === 0),
+    ),
+    pmuAttributes: recordPmuAttributes(kvm, preferred, accepted),
     timerPpis: recordTimerPpis(kvm, preferred),
     writableMasks: recordWritableMasks(kvm),
-    behaviours: recordBehaviours({ kvm, target: preferred }),
-    ...recordRegisters(kvm, preferred, accepted),
+    behaviours,
+    ...recordRegisters(kvm, preferred, accepted, id => isSpecial(id, { behaviours, psci })),
   };
 }
 
@@ -124,13 +131,13 @@ function readRegister(kvm: KvmHandle, target: number, id: bigint): bigint {
   return initialised(kvm, target, 0n, vcpu => expectValue(vcpu.getOneReg(id)));
 }
 
-/** KVM_REG_ARM_PTIMER_CNT runs with the host's counter; the frequency itself is in no register that KVM shows. */
+/** KVM_REG_ARM_TIMER_CNT runs with the host's counter; the frequency itself is in no register that KVM shows. */
 function recordCounterFrequency(kvm: KvmHandle, target: number): number {
-  const ptimerCount = sysRegId(3, 3, 14, 0, 1);
+  const timerCount = sysRegId(3, 3, 14, 3, 2);
   return initialised(kvm, target, 0n, vcpu => {
-    const start = sampleCounter(() => expectValue(vcpu.getOneReg(ptimerCount)));
+    const start = sampleCounter(() => expectValue(vcpu.getOneReg(timerCount)));
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
-    const end = sampleCounter(() => expectValue(vcpu.getOneReg(ptimerCount)));
+    const end = sampleCounter(() => expectValue(vcpu.getOneReg(timerCount)));
     const hertz = (Number(end.count - start.count) * 1e9) / Number(end.time - start.time);
     return Math.round(hertz / 1e5) * 1e5;
   });
@@ -145,6 +152,19 @@ function sampleCounter(read: () => bigint): { readonly time: bigint; readonly co
     return { took: after - before, time: (before + after) / 2n, count };
   });
   return tries.reduce((best, one) => (one.took < best.took ? one : best));
+}
+
+const PMU_V3_CTRL = 0;
+
+function recordPmuAttributes(kvm: KvmHandle, target: number, featureSets: readonly number[]): number {
+  const withPmu = featureSets.find(features => (features >> KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3) & 1);
+  if (withPmu === undefined) return 0;
+  return initialised(
+    kvm,
+    target,
+    BigInt(withPmu),
+    vcpu => range(64).find(attr => vcpu.hasDeviceAttr(PMU_V3_CTRL, BigInt(attr)) !== 0) ?? 64,
+  );
 }
 
 const TIMER_CTRL = 1;

@@ -7,7 +7,6 @@ import { encodeRegisterId, KVM_REG_ARM_PSCI_VERSION } from '../abi/register-id.t
 import { formatRegister } from '../abi/register-names.ts';
 import type { KvmHandle, VcpuHandle } from '../backend.ts';
 import type { HostProfile, ProfileConfiguration, ProfileRegister, WriteRule } from '../emulator/profile.ts';
-import { isSpecial } from '../emulator/special-registers.ts';
 import { listRegisters, readAll, withFeatures } from './read-registers.ts';
 import { type Relations, recordNeeds, recordRelations } from './record-relations.ts';
 import { recordWrite } from './record-write.ts';
@@ -35,11 +34,16 @@ const ALL_SYSTEM_REGISTERS = Array.from({ length: 0x1_0000 }, (_, encoding) =>
   }),
 );
 
-/** Records the registers under each of the feature sets that the host accepts. */
+/**
+ * Records the registers under each of the feature sets that the host accepts.
+ *
+ * @param isSpecial - whether the emulator has code for a register, so that what writes do to it need not be tried
+ */
 export function recordRegisters(
   kvm: KvmHandle,
   target: number,
   featureSets: readonly number[],
+  isSpecial: (id: bigint) => boolean,
 ): Pick<HostProfile, 'anyCoprocessor' | 'configurations' | 'registers'> {
   const lists = featureSets
     .map(features => ({
@@ -56,7 +60,7 @@ export function recordRegisters(
   for (const list of lists) {
     recorded.push(
       withFeatures(kvm, target, list.features, ({ vcpu }) =>
-        recordFeatureSet(vcpu, { ...list, unlisted }, recorded),
+        recordFeatureSet(vcpu, { ...list, unlisted }, recorded, isSpecial),
       ),
     );
   }
@@ -92,7 +96,7 @@ export function recordRegisters(
   };
   return {
     anyCoprocessor: withFeatures(kvm, target, fullest.features, ({ vcpu }) =>
-      readableUnder(vcpu, NO_COPROCESSOR, fullest.listed).map(hex),
+      recordAnyCoprocessor(vcpu, fullest.listed),
     ),
     configurations: group(
       recorded
@@ -114,17 +118,25 @@ function mergeOrders(orders: readonly (readonly bigint[])[]): bigint[] {
   return merged;
 }
 
-/** A coprocessor (bits 27:16 of an id) that has no registers. */
-const NO_COPROCESSOR = 0x12n;
+/** Coprocessors (bits 27:16 of an id): one that has no registers, those that may have, and the system registers'. */
+const NO_COPROCESSOR = 0x12;
+const COPROCESSORS = Array.from({ length: 0x20 }, (_, coprocessor) => coprocessor);
+const SYSREG = 0x13;
 
-/** Those system registers that can be read under another coprocessor. */
-function readableUnder(vcpu: VcpuHandle, coprocessor: bigint, ids: readonly bigint[]): bigint[] {
-  return ids.filter(id => {
-    const isSystemRegister = ((id >> 16n) & 0xfffn) === 0x13n;
-    return (
-      isSystemRegister && typeof vcpu.getOneReg((id & ~(0xfffn << 16n)) | (coprocessor << 16n)) === 'bigint'
-    );
-  });
+/** The same id with another coprocessor. */
+function under(coprocessor: number, id: bigint): bigint {
+  return (id & ~(0xfffn << 16n)) | (BigInt(coprocessor) << 16n);
+}
+
+/** Which system registers can be read under a coprocessor that has none, and where not as it has some of its own. */
+function recordAnyCoprocessor(vcpu: VcpuHandle, ids: readonly bigint[]): HostProfile['anyCoprocessor'] {
+  const canBeRead = (id: bigint) => typeof vcpu.getOneReg(id) === 'bigint';
+  const registers = ids.filter(id => id === under(SYSREG, id) && canBeRead(under(NO_COPROCESSOR, id)));
+  const [first] = registers;
+  const except = COPROCESSORS.filter(
+    coprocessor => coprocessor !== SYSREG && first !== undefined && !canBeRead(under(coprocessor, first)),
+  );
+  return { registers: registers.map(hex), except };
 }
 
 function hex(value: bigint): string {
@@ -140,6 +152,7 @@ function recordFeatureSet(
     unlisted,
   }: Pick<Recorded, 'features' | 'listed'> & { readonly unlisted: readonly bigint[] },
   others: readonly Recorded[],
+  isSpecial: (id: bigint) => boolean,
 ): Recorded {
   const first = readAll(vcpu, [...listed, ...unlisted]);
   const second = readAll(vcpu, [...first.keys()]);
@@ -148,12 +161,16 @@ function recordFeatureSet(
   const unreadable = listed.find(id => !resets.has(id));
   if (unreadable !== undefined) throw new Error(`${formatRegister(unreadable)} is listed but cannot be read`);
   const writes =
-    others.find(other => showsTheSame(other.resets, resets))?.writes ??
+    others.find(other => showsTheSame(other.resets, resets, isSpecial))?.writes ??
     new Map([...resets].map(([id, reset]) => [id, isSpecial(id) ? undefined : recordWrite(vcpu, id, reset)]));
   return { features, listed, resets, varying, writes };
 }
 
-function showsTheSame(a: ReadonlyMap<bigint, bigint>, b: ReadonlyMap<bigint, bigint>): boolean {
+function showsTheSame(
+  a: ReadonlyMap<bigint, bigint>,
+  b: ReadonlyMap<bigint, bigint>,
+  isSpecial: (id: bigint) => boolean,
+): boolean {
   return a.size === b.size && [...a].every(([id, value]) => isSpecial(id) || b.get(id) === value);
 }
 

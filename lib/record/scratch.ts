@@ -13,12 +13,25 @@ export interface Scratch {
   readonly vcpus: readonly VcpuHandle[];
 }
 
-/** Asks a question of a new VM with a number of vCPUs. */
-export function withVcpus<Answer>(kvm: KvmHandle, count: number, ask: (scratch: Scratch) => Answer): Answer {
+/**
+ * Asks a question of a new VM with a number of vCPUs.
+ *
+ * @param prepare - sees each vCPU before the next one is created
+ */
+export function withVcpus<Answer>(
+  kvm: KvmHandle,
+  count: number,
+  ask: (scratch: Scratch) => Answer,
+  prepare: (vcpu: VcpuHandle) => void = () => {},
+): Answer {
   const vm = expectHandle('KVM_CREATE_VM', kvm.createVm(0n));
   const vcpus: VcpuHandle[] = [];
   try {
-    for (let id = 0; id < count; id++) vcpus.push(expectHandle('KVM_CREATE_VCPU', vm.createVcpu(id)));
+    for (let id = 0; id < count; id++) {
+      const vcpu = expectHandle('KVM_CREATE_VCPU', vm.createVcpu(id));
+      vcpus.push(vcpu);
+      prepare(vcpu);
+    }
     return ask({ vm, vcpus });
   } finally {
     for (const vcpu of vcpus) vcpu.close();

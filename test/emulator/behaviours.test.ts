@@ -34,8 +34,8 @@ describe('a behaviour', () => {
     expect(vcpu.getOneReg('PMCR_EL0')).toBe(0x40n);
   });
 
-  it('clidrNeedsLevel: CLIDR_EL1 without a level of coherence is EINVAL (set_clidr)', () => {
-    const vcpu = vcpuWith({ clidrNeedsLevel: true });
+  it('clidr level: CLIDR_EL1 without a level of coherence is EINVAL (set_clidr)', () => {
+    const vcpu = vcpuWith({ clidr: 'level' });
     vcpu.init();
     expect(() => vcpu.setOneReg('CLIDR_EL1', 0n)).toThrowError(EINVAL);
     expect(() => vcpu.setOneReg('CLIDR_EL1', 0x0120_0000n)).not.toThrow(); // LoUIS 1, LoC 1
