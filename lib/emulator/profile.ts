@@ -146,10 +146,13 @@ export const DEFAULT_HOST = 'linux-6.12-neoverse-n1';
 
 /** The profiles that the package has. */
 export const HOSTS: readonly string[] = [
-  DEFAULT_HOST,
+  'linux-5.10-cortex-a57',
+  'linux-5.10-max',
+  'linux-6.1-max',
   'linux-6.12-cortex-a57',
   'linux-6.12-max',
   'linux-6.12-max-sve',
+  DEFAULT_HOST,
 ];
 
 /**
