@@ -31,7 +31,7 @@ export function initVcpu(vcpu: VcpuState, target: number, featureBits: bigint): 
   const configuration = take(vcpu, asked, hasUnknown);
   if (typeof configuration === 'number') return configuration;
   reset(vcpu, configuration);
-  vcpu.mpState = (asked & POWER_OFF) === 0 ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_STOPPED;
+  vcpu.mpState = ((asked | vcpu.features) & POWER_OFF) === 0 ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_STOPPED;
   vcpu.serror = undefined;
   return 0;
 }

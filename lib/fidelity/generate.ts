@@ -6,7 +6,7 @@
 import type { HostProfile } from '../emulator/profile.ts';
 import { type Call, hexBytes } from './calls.ts';
 import { MOVES } from './moves.ts';
-import { Sequence } from './sequence.ts';
+import { featureSets, POWER_OFF, Sequence } from './sequence.ts';
 
 /** Any move at any time; half of the time there is a vCPU to begin with. */
 function wander(length: number, s: Sequence): void {
@@ -75,6 +75,30 @@ export function allCapabilities(s: Sequence): void {
   capabilities(0, MAX_CAPABILITY, s);
 }
 
+/** Several vCPUs of one VM, initialised again and again with features that need not go together. */
+function inits(s: Sequence): void {
+  const { random, profile } = s;
+  const sets = featureSets(profile).map(BigInt);
+  const usual = random.pick(sets);
+  const vm = s.createVm();
+  const vcpus: string[] = [];
+  for (let i = 0; i < 16; i++) {
+    if (vcpus.length < 2 || random.oneIn(6)) vcpus.push(s.createVcpu(vm, vcpus.length));
+    const vcpu = random.pick(vcpus);
+    const features = random.weighted([
+      [4, usual],
+      [3, random.pick(sets)],
+      [2, BigInt(random.below(1 << profile.knownFeatures))],
+    ]);
+    const powerOff = random.oneIn(4) ? POWER_OFF : 0n;
+    const unknown = random.oneIn(6) ? 1n << BigInt(profile.knownFeatures) : 0n;
+    s.init(vcpu, features | powerOff | unknown);
+    const id = s.registers.id();
+    s.call(vcpu, 'setOneReg', id, s.registers.value(id));
+    s.call(random.pick(vcpus), random.pick(['getRegList', 'getMpState', 'state']));
+  }
+}
+
 /** The shapes of sequences, each as often as its weight says. */
 const SHAPES: readonly (readonly [weight: number, shape: (s: Sequence) => void])[] = [
   [30, s => wander(5 + s.random.below(12), s)],
@@ -82,6 +106,7 @@ const SHAPES: readonly (readonly [weight: number, shape: (s: Sequence) => void])
   [4, s => wander(250, s)],
   [2, s => everyDigitOf(s.random.pick(s.registers.ruled), s)],
   [3, upheaval],
+  [4, inits],
   [1, foreignCoprocessors],
   [
     2,
