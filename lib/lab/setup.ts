@@ -49,7 +49,8 @@ export async function setup(options: SetupOptions = {}): Promise<KernelManifest[
           await fetchKernel(offer, suites.get(offer.suite)!, join(folder, offer.series));
         }
         // Only now: what a mirror has dropped shall not keep the others from being there.
-        if (absent.length > 0) throw new LabError('ERR_LAB_SETUP', noSuchKernel(absent.join(', '), catalogue));
+        if (absent.length > 0)
+          throw new LabError('ERR_LAB_SETUP', noSuchKernel(absent.join(', '), catalogue));
       } catch (error) {
         if (error instanceof LabError) throw error;
         throw new LabError('ERR_LAB_SETUP', `set-up failed: ${(error as Error).message}`, { cause: error });
