@@ -18,12 +18,12 @@ Bounce::~Bounce() {
   if (ok()) munmap(bytes_, 2 * kSize);
 }
 
-void Bounce::Fill(Span<const uint8_t> from) {
+uint8_t* Bounce::Fill(Span<const uint8_t> from) {
+  const size_t used = from.size + kZeros;
+  // Aligned as any struct may need.
+  uint8_t* const at = bytes_ + (used < kSize ? (kSize - used) / 16 * 16 : 0);
   // An empty view may have no address, which memcpy must not be given.
-  if (from.size > 0) memcpy(bytes_, from.data, from.size);
-  memset(bytes_ + from.size, 0, kSize - from.size);
-}
-
-void Bounce::Drain(Span<uint8_t> to) const {
-  if (to.size > 0) memcpy(to.data, bytes_, to.size);
+  if (from.size > 0) memcpy(at, from.data, from.size);
+  memset(at + from.size, 0, bytes_ + kSize - (at + from.size));
+  return at;
 }

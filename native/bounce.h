@@ -15,6 +15,9 @@ struct Span {
 // 64 KiB that end at an inaccessible page. A kernel may touch more than a caller's struct has: flexible
 // arrays and device attributes have sizes that only the kernel knows. Here such a call reads zeros, or
 // fails with EFAULT; it never reaches the JavaScript heap.
+//
+// A struct lies so far before that page that 8 KiB of zeros follow it, where it leaves as many: more than the
+// ids of any register list. To clear all that is left would cost as much as the cheaper system calls.
 class Bounce {
  public:
   static constexpr size_t kSize = 64 * 1024;  // the largest page of arm64, so the guard begins at a page
@@ -28,11 +31,12 @@ class Bounce {
   uint8_t* bytes() const { return bytes_; }
   uint64_t* words() const { return reinterpret_cast<uint64_t*>(bytes_); }
 
-  // Copies in, and clears what follows.
-  void Fill(Span<const uint8_t> from);
-  void Drain(Span<uint8_t> to) const;
+  // Copies in, and clears what follows. Returns where the copy lies.
+  uint8_t* Fill(Span<const uint8_t> from);
 
  private:
+  static constexpr size_t kZeros = 8 * 1024;
+
   uint8_t* bytes_ = nullptr;
 };
 

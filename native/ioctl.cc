@@ -41,6 +41,11 @@ bool TakeBytes(const Napi::CallbackInfo& info, size_t index, const char* name, s
   return bytes->size <= Bounce::kSize || RefuseRange(info.Env(), name, "64 KiB long at most");
 }
 
+// What the kernel made of a copy, to where it was copied from.
+void Drain(const uint8_t* from, Span<uint8_t> to) {
+  if (to.size > 0) memcpy(to.data, from, to.size);
+}
+
 }  // namespace
 
 // ioctl(fd, request, argument[, pointee, offset]): an integer, or a struct, which may hold at `offset` the
@@ -65,30 +70,30 @@ Napi::Value Module::Ioctl(const Napi::CallbackInfo& info) {
   Span<uint8_t> argument;
   if (!TakeBytes(info, 2, "argument", _IOC_SIZE(request), &argument)) return {};
   if (!has_pointee) {
-    argument_.Fill({argument.data, argument.size});
-    const int result = Call(fd, request, argument_.bytes());
-    argument_.Drain(argument);
+    uint8_t* const copy = argument_.Fill({argument.data, argument.size});
+    const int result = Call(fd, request, copy);
+    Drain(copy, argument);
     return Answer(info.Env(), result);
   }
 
   Span<uint8_t> pointee;
   uint32_t offset;
   if (!TakeBytes(info, 3, "pointee", 0, &pointee) || !TakeU32(info, 4, "offset", &offset)) return {};
-  uint64_t address = reinterpret_cast<uintptr_t>(pointee_.bytes());
-  if (uint64_t{offset} + sizeof address > argument.size) {
+  if (uint64_t{offset} + sizeof(uint64_t) > argument.size) {
     RefuseRange(info.Env(), "offset", "that of eight bytes within the argument");
     return {};
   }
-  argument_.Fill({argument.data, argument.size});
-  pointee_.Fill({pointee.data, pointee.size});
-  uint8_t* const field = argument_.bytes() + offset;
+  uint8_t* const copy = argument_.Fill({argument.data, argument.size});
+  uint8_t* const pointee_copy = pointee_.Fill({pointee.data, pointee.size});
+  const uint64_t address = reinterpret_cast<uintptr_t>(pointee_copy);
+  uint8_t* const field = copy + offset;
   uint64_t former;
   memcpy(&former, field, sizeof former);
   memcpy(field, &address, sizeof address);
-  const int result = Call(fd, request, argument_.bytes());
+  const int result = Call(fd, request, copy);
   memcpy(field, &former, sizeof former);  // JavaScript learns no address
-  argument_.Drain(argument);
-  pointee_.Drain(pointee);
+  Drain(copy, argument);
+  Drain(pointee_copy, pointee);
   return Answer(info.Env(), result);
 }
 

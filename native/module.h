@@ -46,7 +46,7 @@ class Module : public Napi::Addon<Module> {
   Napi::Value GetRegList(const Napi::CallbackInfo& info);
   Napi::Value GetRegs(const Napi::CallbackInfo& info);
   Napi::Value SetRegs(const Napi::CallbackInfo& info);
-  int OneReg(int fd, unsigned long request, uint64_t id) const;
+  static int OneReg(int fd, unsigned long request, uint64_t id, const uint64_t* words);
 
   template <typename Argument>
   static int Call(int fd, unsigned long request, Argument argument) {

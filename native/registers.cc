@@ -59,11 +59,11 @@ Napi::Value Batch(const Napi::CallbackInfo& info, Transfer transfer) {
 
 }  // namespace
 
-// The value is read from, or written to, the argument buffer.
-int Module::OneReg(int fd, unsigned long request, uint64_t id) const {
+// The kernel reads or writes `words` itself: the one struct of which it touches as many bytes as the id says, no more.
+int Module::OneReg(int fd, unsigned long request, uint64_t id, const uint64_t* words) {
   kvm_one_reg reg = {};
   reg.id = id;
-  reg.addr = reinterpret_cast<uintptr_t>(argument_.bytes());
+  reg.addr = reinterpret_cast<uintptr_t>(words);
   return Call(fd, request, &reg);
 }
 
@@ -75,7 +75,7 @@ Napi::Value Module::GetOneReg(const Napi::CallbackInfo& info) {
   uint64_t* const words = argument_.words();
   const size_t count = WordsOf(id);
   memset(words, 0, count * sizeof *words);
-  const int result = OneReg(fd, KVM_GET_ONE_REG, id);
+  const int result = OneReg(fd, KVM_GET_ONE_REG, id, words);
   if (result < 0) return Answer(info.Env(), result);
   napi_value value = nullptr;
   if (count == 1) {
@@ -114,7 +114,7 @@ Napi::Value Module::SetOneReg(const Napi::CallbackInfo& info) {
       return {};
     }
   }
-  return Answer(info.Env(), OneReg(fd, KVM_SET_ONE_REG, id));
+  return Answer(info.Env(), OneReg(fd, KVM_SET_ONE_REG, id, words));
 }
 
 // getRegList(fd). The kernel takes the room and answers E2BIG with the count that it needs; the first call
@@ -141,21 +141,18 @@ Napi::Value Module::GetRegList(const Napi::CallbackInfo& info) {
 Napi::Value Module::GetRegs(const Napi::CallbackInfo& info) {
   int fd;
   if (!TakeFd(info, &fd)) return {};
-  return Batch(info, [this, fd](uint64_t id, uint64_t* at, size_t count) {
-    uint64_t* const words = argument_.words();
-    memset(words, 0, count * sizeof *words);
-    const int result = OneReg(fd, KVM_GET_ONE_REG, id);
-    memcpy(at, words, count * sizeof *words);
-    return result;
+  return Batch(info, [fd](uint64_t id, uint64_t* words, size_t count) {
+    *words = 0;  // a narrow register fills a part of it
+    if (count > 1) memset(words + 1, 0, (count - 1) * sizeof *words);  // not a call for each of the many others
+    return OneReg(fd, KVM_GET_ONE_REG, id, words);
   });
 }
 
-// setRegs(fd, ids, words, status). The kernel takes a register's width from its word, and no more.
+// setRegs(fd, ids, words, status)
 Napi::Value Module::SetRegs(const Napi::CallbackInfo& info) {
   int fd;
   if (!TakeFd(info, &fd)) return {};
-  return Batch(info, [this, fd](uint64_t id, const uint64_t* at, size_t count) {
-    memcpy(argument_.words(), at, count * sizeof *at);
-    return OneReg(fd, KVM_SET_ONE_REG, id);
+  return Batch(info, [fd](uint64_t id, const uint64_t* words, size_t) {
+    return OneReg(fd, KVM_SET_ONE_REG, id, words);
   });
 }

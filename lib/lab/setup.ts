@@ -38,12 +38,19 @@ export async function setup(options: SetupOptions = {}): Promise<KernelManifest[
           progress('fetching busybox, the C++ runtime and Node');
           await fetchUserSpace(suite, join(folder, 'userspace'));
         }
+        const absent: string[] = [];
         for (const name of kernels.filter(isMissing)) {
           const offer = newest(name, catalogue.kernels);
-          if (offer === undefined) throw new LabError('ERR_LAB_SETUP', noSuchKernel(name, catalogue));
+          if (offer === undefined) {
+            absent.push(name);
+            continue;
+          }
           progress(`fetching Linux ${offer.version}`);
           await fetchKernel(offer, suites.get(offer.suite)!, join(folder, offer.series));
         }
+        // Only now: what a mirror has dropped shall not keep the others from being there.
+        if (absent.length > 0)
+          throw new LabError('ERR_LAB_SETUP', noSuchKernel(absent.join(', '), catalogue));
       } catch (error) {
         if (error instanceof LabError) throw error;
         throw new LabError('ERR_LAB_SETUP', `set-up failed: ${(error as Error).message}`, { cause: error });
@@ -53,7 +60,7 @@ export async function setup(options: SetupOptions = {}): Promise<KernelManifest[
   return kernels.map(name => newest(name, installedKernels())!);
 }
 
-function noSuchKernel(name: string, { kernels, missing }: Catalogue): string {
-  const has = `the mirror has no Linux ${name}, but ${kernels.map(({ series }) => series).join(', ')}`;
+function noSuchKernel(names: string, { kernels, missing }: Catalogue): string {
+  const has = `the mirror has no Linux ${names}, but ${kernels.map(({ series }) => series).join(', ')}`;
   return missing.length === 0 ? has : `${has}; it lacks ${missing.join(', ')}`;
 }

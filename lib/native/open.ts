@@ -5,6 +5,7 @@
  */
 import type { KvmHandle } from '../backend.ts';
 import { KvmError } from '../errors.ts';
+import { loadAddon } from './addon.ts';
 import { type Probe, probe } from './probe.ts';
 import { openNative } from './system.ts';
 
@@ -14,8 +15,9 @@ import { openNative } from './system.ts';
  * @throws KvmError `ERR_BACKEND_UNAVAILABLE`
  */
 export function openDevice(found: Probe): KvmHandle {
-  if (!found.usable) throw unavailable(found);
-  const handle = openNative(found.device.path);
+  const { addon } = loadAddon(); // that of the probe: without it nothing is usable
+  if (!found.usable || addon === undefined) throw unavailable(found);
+  const handle = openNative(addon, found.device.path);
   // It could be opened a moment ago: look again for what has changed.
   if (typeof handle === 'number') throw unavailable(probe({ path: found.device.path }));
   return handle;

@@ -5,8 +5,7 @@
  */
 import { KVM_IOCTL } from '../abi/ioctls.ts';
 import type { KvmHandle, Result, VmHandle } from '../backend.ts';
-import { KvmError } from '../errors.ts';
-import { type Addon, type Fd, loadAddon } from './addon.ts';
+import type { Addon, Fd } from './addon.ts';
 import { NativeDescriptor } from './descriptor.ts';
 import { NativeVm } from './vm.ts';
 
@@ -42,17 +41,8 @@ class NativeKvm extends NativeDescriptor implements KvmHandle {
  *
  * @param path - the device, `/dev/kvm`
  * @returns the handle, or `-errno` of `open`
- * @throws {@link KvmError} `ERR_BACKEND_UNAVAILABLE` where the addon cannot be loaded
  */
-export function openNative(path: string): KvmHandle | Result {
-  const { addon, attempts } = loadAddon();
-  if (addon === undefined) {
-    const tried = attempts.map(attempt => attempt.message).join('; ');
-    throw new KvmError(
-      'ERR_BACKEND_UNAVAILABLE',
-      `the native addon cannot be loaded: ${tried || 'none is here'}`,
-    );
-  }
+export function openNative(addon: Addon, path: string): KvmHandle | Result {
   const fd = addon.open(path);
   return typeof fd === 'number' ? fd : new NativeKvm(addon, fd, path);
 }

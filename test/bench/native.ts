@@ -6,6 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Kvm } from '#lib/kvm.js';
+import { loadAddon } from '#lib/native/addon.js';
 import { openNative } from '#lib/native/system.js';
 import type { Vcpu } from '#lib/vcpu.js';
 
@@ -42,8 +43,9 @@ function measure(operation: () => unknown): number {
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
-const handle = openNative('/dev/kvm');
-if (typeof handle === 'number') throw new Error(`/dev/kvm cannot be opened: errno ${-handle}`);
+const { addon } = loadAddon();
+const handle = addon === undefined ? 'no addon' : openNative(addon, '/dev/kvm');
+if (typeof handle !== 'object') throw new Error(`/dev/kvm cannot be opened: ${handle}`);
 // Kvm.open() refuses the KVM of an x86 machine, whose system calls cost the same.
 const kvm = new Kvm(handle, 'benchmark');
 const vcpu = kvm.createVm().createVcpu(0);

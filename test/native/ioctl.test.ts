@@ -152,13 +152,20 @@ withX86Kvm('an x86 KVM', () => {
     expect([...memory]).toEqual([9, 9, 9, ...new Array(13).fill(0xcc)]);
   });
 
-  test('what follows a short pointee reads as zeros', ctx => {
+  test('what follows a short pointee reads as zeros, whatever was there before', ctx => {
     const { vcpu, star } = vcpuWithOneReg(ctx);
     expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_SET_ONE_REG, star, new Uint8Array(8).fill(1), ADDR)).toBe(0);
+    expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_GET_ONE_REG, star, new Uint8Array(1), ADDR)).toBe(0);
     expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_SET_ONE_REG, star, new Uint8Array([7]), ADDR)).toBe(0);
     const read = new Uint8Array(8);
     expect(addon.ioctl(vcpu, KVM_IOCTL.KVM_GET_ONE_REG, star, read, ADDR)).toBe(0);
     expect([...read]).toEqual([7, 0, 0, 0, 0, 0, 0, 0]);
+  });
+
+  test('more than 8 KiB behind a struct is EFAULT', () => {
+    // struct kvm_cpuid2: a count, padding, then entries of 40 bytes, 256 at most (KVM_MAX_CPUID_ENTRIES).
+    const KVM_SET_CPUID2 = 0x4008_ae90;
+    expect(addon.ioctl(newVcpu(), KVM_SET_CPUID2, new Uint8Array([0, 1, 0, 0, 0, 0, 0, 0]))).toBe(-14);
   });
 });
 

@@ -6,7 +6,7 @@ import type { AddonFacts, DeviceFacts, Facts } from '#lib/native/facts.js';
 import { probe } from '#lib/native/probe.js';
 import { openNative } from '#lib/native/system.js';
 import { judge, type Situation } from '#lib/native/verdict.js';
-import { withAddon, withX86Kvm } from './support.ts';
+import { addon, withAddon, withX86Kvm } from './support.ts';
 
 const DEVICE: DeviceFacts = { path: '/dev/kvm', exists: true, fault: undefined, apiVersion: 12, isArm: true };
 const ADDON: AddonFacts = { available: true, path: '/p/kvm_arm64.node', attempts: [] };
@@ -200,7 +200,7 @@ withX86Kvm('the probe on an x86 host', () => {
   });
 
   test('does not keep others from opening it as what it is', () => {
-    const kvm = openNative('/dev/kvm');
+    const kvm = openNative(addon, '/dev/kvm');
     if (typeof kvm === 'number') throw new Error(`errno ${kvm}`);
     expect(kvm.getApiVersion()).toBe(12);
     kvm.close();

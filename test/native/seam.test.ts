@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { KvmHandle, VcpuHandle, VmHandle } from '#lib/backend.js';
 import { openNative } from '#lib/native/system.js';
-import { must, withAddon, withX86Kvm } from './support.ts';
+import { addon, must, withAddon, withX86Kvm } from './support.ts';
 
 const EBADF = -9;
 const EINVAL = -22;
@@ -12,11 +12,11 @@ withAddon('openNative', () => {
     ['/dev/this-does-not-exist', -2],
     ['/dev', -21],
   ])('answers the errno of open for %s', (path, errno) => {
-    expect(openNative(path)).toBe(errno);
+    expect(openNative(addon, path)).toBe(errno);
   });
 
   test('names its path as the host', () => {
-    const kvm = must(openNative('/dev/null'));
+    const kvm = must(openNative(addon, '/dev/null'));
     expect([kvm.backend, kvm.host]).toEqual(['native', '/dev/null']);
     expect(kvm.getApiVersion()).toBe(ENOTTY);
     kvm.close();
@@ -28,7 +28,7 @@ withX86Kvm('the seam on an x86 KVM', () => {
   let vm: VmHandle;
   let vcpu: VcpuHandle;
   beforeAll(() => {
-    kvm = must(openNative('/dev/kvm'));
+    kvm = must(openNative(addon, '/dev/kvm'));
     vm = must(kvm.createVm(0n));
     vcpu = must(vm.createVcpu(0));
   });
