@@ -60,7 +60,7 @@ export function recordHost(kvm: KvmHandle, name: string, provenance: Omit<Proven
     }),
     enableCaps: recordEnableCaps(kvm),
     ipaBits: recordIpaBits(kvm),
-    targets: { preferred, accepted: range(64).filter(target => tryInit(target, 0n) === 0) },
+    targets: { preferred, accepted: recordTargets(kvm) },
     knownFeatures,
     psci,
     counterHz: recordCounterFrequency(kvm, preferred),
@@ -73,6 +73,14 @@ export function recordHost(kvm: KvmHandle, name: string, provenance: Omit<Proven
     behaviours,
     ...recordRegisters(kvm, preferred, accepted, id => isSpecial(id, { behaviours, psci })),
   };
+}
+
+/** A target that is refused leaves a vCPU as it was: the kernel looks at it first (`kvm_vcpu_set_target`, arm.c). */
+function recordTargets(kvm: KvmHandle, from = 0): number[] {
+  const found = withVcpus(kvm, 1, ({ vcpus: [vcpu] }) =>
+    range(64).find(target => target >= from && vcpu!.armVcpuInit(encodeVcpuInit(target, 0n)) === 0),
+  );
+  return found === undefined ? [] : [found, ...recordTargets(kvm, found + 1)];
 }
 
 function range(length: number): number[] {
@@ -106,8 +114,8 @@ function recordIpaBits(kvm: KvmHandle): HostProfile['ipaBits'] {
     vm.close();
     return true;
   };
-  const accepted = range(0x100).filter(bits => bits > 0 && accepts(bits));
-  return { min: accepted[0]!, max: accepted.at(-1)!, default: DEFAULT_IPA_BITS };
+  const all = range(0x100).slice(1);
+  return { min: all.find(accepts)!, max: all.findLast(accepts)!, default: DEFAULT_IPA_BITS };
 }
 
 function recordPsci(kvm: KvmHandle, target: number): HostProfile['psci'] {

@@ -72,7 +72,7 @@ export function recordRegisters(
     [...basis.values()].some(base => base.features === features),
   )) {
     withFeatures(kvm, target, one.features, subjects => {
-      for (const [id, relation] of recordRelations(subjects, [...one.resets.keys()])) {
+      for (const [id, relation] of recordRelations(subjects, one.writes)) {
         if (basis.get(id) === one) relations.set(id, relation);
       }
     });
@@ -143,7 +143,7 @@ function hex(value: bigint): string {
   return value.toString(16);
 }
 
-/** @param others - recorded before: the writes of one that shows the same need not be tried again */
+/** @param others - recorded before: a register that begins with the same value need not be tried again */
 function recordFeatureSet(
   vcpu: VcpuHandle,
   {
@@ -160,18 +160,14 @@ function recordFeatureSet(
   const resets = new Map([...first].map(([id, value]) => [id, varying.has(id) ? 0n : value]));
   const unreadable = listed.find(id => !resets.has(id));
   if (unreadable !== undefined) throw new Error(`${formatRegister(unreadable)} is listed but cannot be read`);
-  const writes =
-    others.find(other => showsTheSame(other.resets, resets, isSpecial))?.writes ??
-    new Map([...resets].map(([id, reset]) => [id, isSpecial(id) ? undefined : recordWrite(vcpu, id, reset)]));
+  // What an ID register takes goes by the value that it begins with (`arm64_check_features`, arch/arm64/kvm/sys_regs.c).
+  const ruleOf = (id: bigint, reset: bigint) => {
+    if (isSpecial(id)) return undefined;
+    const known = others.find(other => other.resets.get(id) === reset);
+    return known === undefined ? recordWrite(vcpu, id, reset) : known.writes.get(id);
+  };
+  const writes = new Map([...resets].map(([id, reset]) => [id, ruleOf(id, reset)]));
   return { features, listed, resets, varying, writes };
-}
-
-function showsTheSame(
-  a: ReadonlyMap<bigint, bigint>,
-  b: ReadonlyMap<bigint, bigint>,
-  isSpecial: (id: bigint) => boolean,
-): boolean {
-  return a.size === b.size && [...a].every(([id, value]) => isSpecial(id) || b.get(id) === value);
 }
 
 /** What a feature set has otherwise than the rows of the profile say. */
@@ -191,9 +187,9 @@ function differences(
   const resets = present.filter(
     id => id !== KVM_REG_ARM_PSCI_VERSION && one.resets.get(id) !== basis.get(id)!.resets.get(id),
   );
-  const sameRule = (id: bigint) =>
-    JSON.stringify(one.writes.get(id)) === JSON.stringify(basis.get(id)!.writes.get(id));
-  const writes = present.filter(id => !sameRule(id));
+  const sameRule = (a: WriteRule | undefined, b: WriteRule | undefined) =>
+    a === b || JSON.stringify(a) === JSON.stringify(b);
+  const writes = present.filter(id => !sameRule(one.writes.get(id), basis.get(id)!.writes.get(id)));
   return {
     ...(absent.length > 0 && { absent: absent.map(hex) }),
     ...(resets.length > 0 && {

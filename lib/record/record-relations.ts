@@ -15,23 +15,26 @@ export type Relations = Pick<ProfileRegister, 'scope' | 'survivesInit' | 'sameAs
 /** Changes each register in turn, to see where else the change shows and whether an init undoes it. */
 export function recordRelations(
   { vcpu, other, init }: Subjects,
-  ids: readonly bigint[],
+  writes: ReadonlyMap<bigint, WriteRule | undefined>,
 ): Map<bigint, Relations> {
+  const ids = [...writes.keys()];
   const relations = new Map<bigint, Relations>();
   const add = (id: bigint, relation: Relations) => relations.set(id, { ...relations.get(id), ...relation });
   const resets = readEach(vcpu, ids);
   const resetsOfOther = readEach(other, ids);
   ids.forEach((id, index) => {
+    const rule = writes.get(id);
+    if (rule === 'fixed' || rule === 'ignored') return;
     const value = change(vcpu, id, resets[index]!);
-    if (value !== undefined) {
-      if (resetsOfOther[index] !== value && other.getOneReg(id) === value) add(id, { scope: 'vm' });
-      readEach(vcpu, ids).forEach((now, i) => {
-        const isAlias = i !== index && now === value && resets[i] === resets[index];
-        if (isAlias) add(ids[Math.max(i, index)]!, { sameAs: ids[Math.min(i, index)]!.toString(16) });
-      });
+    if (value === undefined) return;
+    if (resetsOfOther[index] !== value && other.getOneReg(id) === value) add(id, { scope: 'vm' });
+    const alike = ids.filter((_, i) => i !== index && resets[i] === resets[index]);
+    const now = readEach(vcpu, alike);
+    for (const alias of alike.filter((_, i) => now[i] === value)) {
+      const [first, second] = ids.indexOf(alias) < index ? [alias, id] : [id, alias];
+      add(second, { sameAs: first.toString(16) });
     }
     init();
-    if (value === undefined) return;
     if (vcpu.getOneReg(id) === value && relations.get(id)?.scope !== 'vm') add(id, { survivesInit: true });
     vcpu.setOneReg(id, resets[index]!);
   });
