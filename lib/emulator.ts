@@ -13,7 +13,10 @@ export { DEFAULT_HOST, HOSTS, type HostProfile } from './emulator/profile.ts';
 
 /** Options of {@link Kvm.open}. */
 export interface OpenOptions {
-  /** A host by name or as a profile. Default: {@link DEFAULT_HOST}. */
+  /**
+   * A name of {@link HOSTS}; the path of a profile that `kvm-arm64 record` wrote, which has a slash or ends in `.json`; or
+   * a profile. Default: {@link DEFAULT_HOST}.
+   */
   host?: string | HostProfile | undefined;
 }
 
@@ -22,7 +25,7 @@ export class Kvm extends KvmBase {
   /**
    * Opens an emulated host.
    *
-   * @throws KvmError `ERR_BAD_PROFILE` for an unknown host
+   * @throws KvmError `ERR_BAD_PROFILE` for an unknown host, or a damaged file
    */
   static open(options: OpenOptions = {}): Kvm {
     checkOptions('options', options, ['host']);

@@ -33,7 +33,10 @@ export interface OpenOptions {
    * is an ARM host, emulated where it is none. The environment's `KVM_ARM64_BACKEND` decides in place of `'auto'`.
    */
   backend?: 'auto' | 'native' | 'emulated' | undefined;
-  /** The emulated host, by name or as a profile; asking for one means `'emulated'`. Default: {@link DEFAULT_HOST}. */
+  /**
+   * The emulated host: a name of {@link HOSTS}; the path of a profile that `kvm-arm64 record` wrote, which has a slash or
+   * ends in `.json`; or a profile. Asking for one means `'emulated'`. Default: {@link DEFAULT_HOST}.
+   */
   host?: string | HostProfile | undefined;
   /** The device. Default: `/dev/kvm`. */
   path?: string | undefined;
@@ -52,7 +55,7 @@ export class Kvm extends KvmBase {
    * message, rather than run against something else than the program meant. {@link Kvm.backend} tells which it was,
    * {@link Kvm.reason} why.
    *
-   * @throws KvmError `ERR_BACKEND_UNAVAILABLE` with `hint`; `ERR_BAD_PROFILE` for an unknown host
+   * @throws KvmError `ERR_BACKEND_UNAVAILABLE` with `hint`; `ERR_BAD_PROFILE` for an unknown host, or a damaged file
    * @example
    * ```ts
    * const kvm = Kvm.open();

@@ -23,7 +23,7 @@ export type Options = Readonly<Record<string, Option>>;
 export interface Context {
   /** The options that were given, by name; a flag has the value `''`. */
   readonly options: ReadonlyMap<string, string>;
-  /** As many as the command has names for. */
+  /** At most as many as the command has names for. */
   readonly positionals: readonly string[];
   /** What follows `--`. */
   readonly rest: readonly string[];
@@ -53,7 +53,7 @@ export type Passed = number;
 export interface Command {
   /** One word, or two (`psci set`). */
   readonly name: string;
-  /** Names of the arguments, all of which must be given. */
+  /** Names of the arguments; in brackets one that need not be given. */
   readonly positionals?: readonly string[];
   /** What must follow `--`; absent for a command that takes nothing there. */
   readonly rest?: string;

@@ -6,6 +6,7 @@
 import { HOSTS } from '../emulator/profile.ts';
 import type { Command, Options } from './command.ts';
 import { doctor } from './commands/doctor.ts';
+import { hosts } from './commands/hosts.ts';
 import { info } from './commands/info.ts';
 import { labList } from './commands/lab-list.ts';
 import { labRun } from './commands/lab-run.ts';
@@ -22,6 +23,7 @@ export const COMMANDS: readonly Command[] = [
   psci,
   psciSet,
   regs,
+  hosts,
   labList,
   labSetup,
   labRun,
@@ -38,8 +40,7 @@ export const COMMON_OPTIONS: Options = {
   },
   host: {
     value: 'HOST',
-    choices: HOSTS,
-    summary: `the emulated host: ${HOSTS.join(', ')}`,
+    summary: `the emulated host: ${HOSTS.join(', ')}, or a FILE that record wrote (with a slash, or .json)`,
   },
   json: {
     summary: 'one JSON document on stdout, for an error too; register ids and values as hex strings',

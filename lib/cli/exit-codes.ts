@@ -23,15 +23,13 @@ export const EXIT_MEANINGS: readonly (readonly [code: number, meaning: string])[
 ];
 
 /** What the library says of a value that came from the command line or the environment. */
-const BAD_VALUE: readonly unknown[] = ['ERR_INVALID_ARG_VALUE', 'ERR_OUT_OF_RANGE'];
+const BAD_VALUE: readonly unknown[] = ['ERR_INVALID_ARG_VALUE', 'ERR_OUT_OF_RANGE', 'ERR_BAD_PROFILE'];
 
 /** The exit code for an error; `undefined` for one that only a fault of this program explains. */
 export function exitCodeOf(error: unknown): number | undefined {
-  if (error instanceof KvmError)
-    return error.code === 'ERR_BACKEND_UNAVAILABLE' ? EXIT.noNative : EXIT.refused;
   if (error instanceof LabError) return EXIT.lab;
-  const isUsage =
-    error instanceof UsageError ||
-    (error instanceof Error && 'code' in error && BAD_VALUE.includes(error.code));
-  return isUsage ? EXIT.usage : undefined;
+  if (error instanceof UsageError) return EXIT.usage;
+  if (error instanceof Error && 'code' in error && BAD_VALUE.includes(error.code)) return EXIT.usage;
+  if (!(error instanceof KvmError)) return undefined;
+  return error.code === 'ERR_BACKEND_UNAVAILABLE' ? EXIT.noNative : EXIT.refused;
 }

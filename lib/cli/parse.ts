@@ -130,7 +130,7 @@ function readValue({ rawName, value, inlineValue }: OptionToken, option: Option)
 }
 
 function checkPositionals({ name, positionals: names = [] }: Command, given: readonly string[]): void {
-  const missing = names.slice(given.length);
+  const missing = names.slice(given.length).filter(wanted => !wanted.startsWith('['));
   if (missing.length > 0)
     throw new UsageError(`${name} needs ${missing.join(' ')}; see kvm-arm64 ${name} --help`);
   const surplus = given[names.length];

@@ -147,21 +147,25 @@ const profile = record({
 /**
  * Accepts a profile that this library has recorded.
  *
+ * @param path - the file that it was read from
  * @throws KvmError `ERR_BAD_PROFILE` for anything else; the message names the field
  */
-export function checkProfile(value: HostProfile): HostProfile {
-  if (!isObject(value) || value['format'] !== FORMAT) throw bad(`it has no format '${FORMAT}'`);
+export function checkProfile(value: HostProfile, path?: string): HostProfile {
+  const fault = faultOf(value);
+  if (fault === undefined) return value;
+  throw new KvmError('ERR_BAD_PROFILE', `${path ?? 'This'} is no host profile: ${fault}`, { path });
+}
+
+function faultOf(value: HostProfile): string | undefined {
+  if (!isObject(value) || value['format'] !== FORMAT) return `it has no format '${FORMAT}'`;
   if (value.version !== VERSION) {
-    throw bad(`its version is ${JSON.stringify(value.version)}, and this library reads ${VERSION}`);
+    const cure = value.version > VERSION ? '; a newer kvm-arm64 reads it' : '';
+    return `its version is ${JSON.stringify(value.version)}, and this library reads ${VERSION}${cure}`;
   }
   const fault = profile(value);
-  if (fault !== undefined) {
-    const parts = fault.split('\0');
-    throw bad(`${parts.slice(0, -1).join('').slice(1)} must be ${parts.at(-1)}`);
-  }
-  const unknown = unknownReference(value);
-  if (unknown !== undefined) throw bad(unknown);
-  return value;
+  if (fault === undefined) return unknownReference(value);
+  const parts = fault.split('\0');
+  return `${parts.slice(0, -1).join('').slice(1)} must be ${parts.at(-1)}`;
 }
 
 /** Registers that name others must name ones that stand before them. */
@@ -178,8 +182,4 @@ function unknownReference({ registers }: HostProfile): string | undefined {
     }
   }
   return undefined;
-}
-
-function bad(why: string): KvmError {
-  return new KvmError('ERR_BAD_PROFILE', `This is no host profile: ${why}`);
 }

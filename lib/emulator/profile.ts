@@ -164,7 +164,7 @@ export function loadHost(name: string): HostProfile {
   if (!HOSTS.includes(name)) {
     throw new KvmError(
       'ERR_BAD_PROFILE',
-      `There is no host ${JSON.stringify(name)}${didYouMean(name, HOSTS)}; there are ${HOSTS.join(', ')}`,
+      `There is no host ${JSON.stringify(name)}${didYouMean(name, HOSTS)}; there are ${HOSTS.join(', ')}, and files (./name or name.json)`,
     );
   }
   return JSON.parse(readFileSync(new URL(`./hosts/${name}.json`, import.meta.url), 'utf8')) as HostProfile;

@@ -6,9 +6,10 @@
 import { invalidType } from '../abi/argument.ts';
 import { ERRNO } from '../abi/errno.ts';
 import type { KvmHandle, Result } from '../backend.ts';
+import { findHost, isPath } from './host-file.ts';
 import { flatIoctl } from './ioctl.ts';
 import { modelOf } from './model.ts';
-import { DEFAULT_HOST, type HostProfile, loadHost } from './profile.ts';
+import { DEFAULT_HOST, type HostProfile } from './profile.ts';
 import type { HostModel } from './state.ts';
 import { EmulatedVm } from './vm.ts';
 
@@ -18,18 +19,19 @@ const loaded = new Map<string, HostProfile>();
 /**
  * Opens an emulated host.
  *
- * @param host - a profile, or the name of one that the package has
+ * @param host - a profile, the name of one that the package has, or the path of one (see {@link findHost})
  * @throws KvmError `ERR_BAD_PROFILE` for an unknown name, or what is no profile
  */
 export function openEmulated(host: string | HostProfile = DEFAULT_HOST): KvmHandle {
   if (typeof host !== 'string' && typeof host !== 'object') {
-    throw invalidType('host', 'the name of a host, or a profile', host);
+    throw invalidType('host', 'the name of a host, the path of a profile, or a profile', host);
   }
   if (typeof host !== 'string') return new EmulatedKvm(modelOf(host));
   let profile = loaded.get(host);
   if (profile === undefined) {
-    profile = loadHost(host);
-    loaded.set(host, profile);
+    profile = findHost(host);
+    // A file may be another the next time.
+    if (!isPath(host)) loaded.set(host, profile);
   }
   return new EmulatedKvm(modelOf(profile));
 }

@@ -8,7 +8,8 @@ import { styleText } from 'node:util';
 import { capabilityMeaning, capabilityName, MAX_CAPABILITY } from '../../abi/capabilities.ts';
 import { VCPU_FEATURE_CAPABILITY } from '../../abi/vcpu-features.ts';
 import { DEFAULT_IPA_BITS } from '../../abi/vm-type.ts';
-import { loadHost } from '../../emulator/profile.ts';
+import { findHost } from '../../emulator/host-file.ts';
+import { DEFAULT_HOST } from '../../emulator/profile.ts';
 import type { Kvm, Vm } from '../../index.ts';
 import type { Command, Context } from '../command.ts';
 import { table } from '../table.ts';
@@ -47,7 +48,7 @@ function factsOf(context: Context) {
   return {
     reason: kvm.reason,
     machine: { platform: platform(), arch: arch(), kernel: release(), node: process.versions.node },
-    recorded: recordingOf(kvm),
+    recorded: kvm.backend === 'native' ? null : recordingOf(context.options.get('host')),
     apiVersion: kvm.apiVersion(),
     vcpuMmapSize: kvm.vcpuMmapSize(),
     // 0 before Linux 4.20, which has no choice.
@@ -58,9 +59,8 @@ function factsOf(context: Context) {
   };
 }
 
-function recordingOf({ backend, host }: Kvm) {
-  if (backend === 'native') return null;
-  const { kernel, machine, recorded } = loadHost(host).provenance;
+function recordingOf(host = DEFAULT_HOST) {
+  const { kernel, machine, recorded } = findHost(host).provenance;
   return { kernel, machine, date: recorded };
 }
 

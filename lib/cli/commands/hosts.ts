@@ -1,0 +1,115 @@
+/**
+ * `kvm-arm64 hosts`
+ *
+ * @packageDocumentation
+ */
+import { styleText } from 'node:util';
+import { capabilityName } from '../../abi/capabilities.ts';
+import { formatPsciVersion } from '../../abi/psci.ts';
+import { featureName } from '../../abi/vcpu-features.ts';
+import { findHost } from '../../emulator/host-file.ts';
+import { DEFAULT_HOST, HOSTS, type HostProfile, type ProfileConfiguration } from '../../emulator/profile.ts';
+import type { Command } from '../command.ts';
+import { table } from '../table.ts';
+
+/** The hosts that can be emulated. */
+export const hosts: Command = {
+  name: 'hosts',
+  positionals: ['[HOST]'],
+  summary: 'the emulated hosts; or one of them, or of a FILE that record wrote, in detail',
+  json: {
+    hosts:
+      'of each, or of the one: name, isDefault, kernel, machine, midr, recorded (date), tool, psciVersions (that a guest can be given), ipaBits (min, max), counterHz, targets (preferred, accepted), featureSets (features by name; registers, how many), enableCaps, behaviours',
+  },
+  examples: ['hosts', 'hosts linux-6.12-max-sve', 'hosts --json'],
+
+  run({ positionals: [host] }) {
+    if (host !== undefined) {
+      const description = describe(findHost(host));
+      return { data: { hosts: [description] }, text: detail(description) };
+    }
+    const all = HOSTS.map(name => describe(findHost(name)));
+    return { data: { hosts: all }, text: overview(all) };
+  },
+};
+
+type Description = ReturnType<typeof describe>;
+
+function describe(profile: HostProfile) {
+  const { name, provenance, psci, ipaBits, counterHz, targets, enableCaps, behaviours } = profile;
+  return {
+    name,
+    isDefault: name === DEFAULT_HOST,
+    ...provenance,
+    psciVersions: psci.withFeature.map(version => formatPsciVersion(BigInt(`0x${version}`))),
+    ipaBits: { min: ipaBits.min, max: ipaBits.max },
+    counterHz,
+    targets,
+    featureSets: profile.configurations
+      .flatMap(one => featureSetsOf(profile, one))
+      .sort((a, b) => a.bits - b.bits)
+      .map(({ bits, registers }) => ({ features: namesOf(bits), registers })),
+    enableCaps: enableCaps.map(cap => capabilityName(cap) ?? String(cap)),
+    behaviours,
+  };
+}
+
+function featureSetsOf({ registers }: HostProfile, { features, absent = [] }: ProfileConfiguration) {
+  const listed = registers.filter(({ id, unlisted }) => unlisted !== true && !absent.includes(id));
+  return features.map(bits => ({ bits, registers: listed.length }));
+}
+
+function namesOf(features: number): string[] {
+  return Array.from({ length: 32 }, (_, bit) => bit)
+    .filter(bit => ((features >>> bit) & 1) === 1)
+    .map(bit => featureName(bit) ?? String(bit));
+}
+
+/** The features that are in any of the sets, in the order of their bits. */
+function featuresOf({ featureSets }: Description): string {
+  const known = new Set(featureSets.flatMap(({ features }) => features));
+  return namesOf(-1)
+    .filter(name => known.has(name))
+    .join(', ');
+}
+
+function overview(all: readonly Description[]): string {
+  const rows = all.map(host => [
+    host.name,
+    host.kernel.split(' ', 1)[0]!,
+    host.machine,
+    `to ${host.psciVersions.at(-1)}`,
+    String(host.ipaBits.max),
+    featuresOf(host),
+  ]);
+  return [
+    table(rows, ['HOST', 'KERNEL', 'MACHINE', 'PSCI', 'IPA BITS', 'VCPU FEATURES']),
+    `Default: ${DEFAULT_HOST}`,
+  ].join('\n\n');
+}
+
+function detail(host: Description): string {
+  const facts: [name: string, value: string | number][] = [
+    ['Name', host.name],
+    ['Kernel', host.kernel],
+    ['Machine', `${host.machine}, MIDR_EL1 0x${host.midr}`],
+    ['Recorded', `${host.recorded} by ${host.tool}`],
+    ['PSCI versions', host.psciVersions.join(', ')],
+    ['IPA bits', `${host.ipaBits.min} to ${host.ipaBits.max}`],
+    ['Counter', `${host.counterHz} Hz`],
+    ['Targets', `${host.targets.accepted.join(', ')}; preferred: ${host.targets.preferred}`],
+    ['Enables', host.enableCaps.map(name => name.replace('KVM_CAP_', '')).join(', ') || 'nothing'],
+  ];
+  const sets = host.featureSets.map(({ features, registers }) => [
+    String(registers),
+    features.join(', ') || 'none',
+  ]);
+  return [
+    table(facts.map(([name, value]) => [styleText('bold', name), String(value)])),
+    table(sets, ['REGISTERS', 'WITH VCPU FEATURES']),
+    table(
+      Object.entries(host.behaviours).map(([name, value]) => [name, String(value)]),
+      ['BEHAVIOUR', 'VALUE'],
+    ),
+  ].join('\n\n');
+}

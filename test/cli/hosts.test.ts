@@ -1,0 +1,102 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DEFAULT_HOST, HOSTS } from '#lib/emulator/profile.js';
+import { ROOT } from '../native/support.ts';
+import { cli } from './support.ts';
+
+const NAME = 'linux-6.12-max-sve';
+const profile = JSON.parse(readFileSync(`${ROOT}/lib/emulator/hosts/${NAME}.json`, 'utf8'));
+let folder: string;
+let file: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'kvm-arm64-hosts-'));
+  file = join(folder, 'mine.json');
+  writeFileSync(file, JSON.stringify({ ...profile, name: 'mine' }));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('hosts', () => {
+  test('lists those that the package has, with what tells them apart', async () => {
+    const { code, stdout, stderr } = await cli('hosts');
+    expect([code, stderr]).toEqual([0, '']);
+    for (const host of HOSTS) expect(stdout).toMatch(new RegExp(`^${host.replaceAll('.', '\\.')} {2}`, 'm'));
+    expect(stdout).toMatch(/^linux-6\.12-max-sve .*max \(QEMU TCG\) +to 1\.1 +52 .*\bSVE\b/m);
+    expect(stdout).toMatch(/^linux-6\.12-cortex-a57 .* 44 +EL1_32BIT, PSCI_0_2, PMU_V3$/m);
+    expect(stdout).toContain(`\nDefault: ${DEFAULT_HOST}\n`);
+  });
+
+  test('describes one', async () => {
+    const { code, stdout } = await cli(`hosts ${NAME}`);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Name +linux-6\.12-max-sve\nKernel +6\.12\./);
+    expect(stdout).toMatch(/^IPA bits +32 to 52$/m);
+    expect(stdout).toMatch(/^BEHAVIOUR +VALUE$/m);
+  });
+
+  test('describes a file as it does a host of the package', async () => {
+    const { json } = { json: JSON.parse((await cli(`hosts ${file} --json`)).stdout) };
+    expect(json).toMatchObject({ backend: null, host: null });
+    expect(json.hosts).toHaveLength(1);
+    const [mine] = json.hosts;
+    expect(mine).toMatchObject({
+      name: 'mine',
+      isDefault: false,
+      kernel: profile.provenance.kernel,
+      midr: 'f0510', // QEMU's max
+      psciVersions: ['0.2', '1.0', '1.1'],
+      ipaBits: { min: 32, max: 52 },
+      behaviours: profile.behaviours,
+    });
+    expect(mine.featureSets).toHaveLength(
+      profile.configurations.flatMap(({ features }: { features: number[] }) => features).length,
+    );
+    expect(mine.featureSets[0]).toMatchObject({ features: [] });
+    const all = JSON.parse((await cli('hosts --json')).stdout).hosts;
+    expect(all.map(({ name }: { name: string }) => name)).toEqual(HOSTS);
+    expect(all[HOSTS.indexOf(NAME)]).toEqual({ ...mine, name: NAME });
+  });
+
+  test('says what is wrong with a name or a file', async () => {
+    const unknown = await cli('hosts linux-6.12-max-sev');
+    expect(unknown).toMatchObject({ code: 2, stdout: '' });
+    expect(unknown.stderr).toMatch(
+      /^kvm-arm64: There is no host "linux-6\.12-max-sev" \(did you mean linux-6\.12-max-sve\?\); there are .*\n$/,
+    );
+    const damaged = join(folder, 'damaged.json');
+    writeFileSync(damaged, JSON.stringify({ ...profile, knownFeatures: -1 }));
+    const { code, stdout } = await cli(`hosts ${damaged} --json`);
+    expect(code).toBe(2);
+    expect(JSON.parse(stdout).error).toEqual({
+      code: 'ERR_BAD_PROFILE',
+      message: `${damaged} is no host profile: knownFeatures must be a whole number, zero or more`,
+      path: damaged,
+    });
+  });
+});
+
+describe('--host', () => {
+  test('takes a file', async () => {
+    const { code, stdout } = await cli(`info --host ${file} --json`);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      backend: 'emulated',
+      host: 'mine',
+      ipaBits: 52,
+      recorded: { kernel: profile.provenance.kernel, machine: profile.provenance.machine },
+    });
+    expect((await cli(`regs --filter ZCR --features PSCI_0_2,SVE --host ${file}`)).stdout).toMatch(
+      /^Backend: emulated \(mine\)/,
+    );
+  });
+
+  test('tells which host was meant', async () => {
+    const { code, stderr } = await cli('psci --host linux-6.12-neoverse-n2');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /^kvm-arm64: There is no host "linux-6\.12-neoverse-n2" \(did you mean linux-6\.12-neoverse-n1\?\); there are /,
+    );
+  });
+});
