@@ -19,7 +19,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   record: ['abi', 'errors', 'backend', 'native', 'emulator'],
   lab: [],
   fidelity: ['abi', 'errors', 'backend', 'native', 'emulator', 'lab'],
-  cli: ['abi', 'errors', 'native', 'emulator', 'classes', 'entries', 'lab'],
+  cli: ['abi', 'errors', 'native', 'emulator', 'classes', 'entries', 'record', 'lab'],
 };
 
 const ENTRIES = ['index.ts', 'emulator.ts', 'native.ts', 'load-backend.ts'];

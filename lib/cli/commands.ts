@@ -14,6 +14,7 @@ import { labSetup } from './commands/lab-setup.ts';
 import { labShell } from './commands/lab-shell.ts';
 import { psci } from './commands/psci.ts';
 import { psciSet } from './commands/psci-set.ts';
+import { record } from './commands/record.ts';
 import { regs } from './commands/regs.ts';
 
 /** All commands, in the order of the help. */
@@ -24,6 +25,7 @@ export const COMMANDS: readonly Command[] = [
   psciSet,
   regs,
   hosts,
+  record,
   labList,
   labSetup,
   labRun,

@@ -3,18 +3,11 @@
  *
  * @packageDocumentation
  */
-import { createRequire } from 'node:module';
 import { styleText } from 'node:util';
 import type { Command, Options } from './command.ts';
 import { COMMANDS, COMMON_OPTIONS } from './commands.ts';
 import { EXIT_MEANINGS } from './exit-codes.ts';
 import { table } from './table.ts';
-
-/** The version of the package. */
-export function version(): string {
-  // By the package's own name, as the way from here to the file differs between source and build.
-  return createRequire(import.meta.url)('kvm-arm64/package.json').version;
-}
 
 /** The help of a command, or of the program. */
 export function help(command: Command | undefined): string {

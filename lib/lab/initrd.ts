@@ -20,10 +20,10 @@ import { MODULES } from './guest.ts';
 import { packageFolder, projectEntries } from './project.ts';
 
 /** This package's folder. */
-const PACKAGE_FOLDER = packageFolder(import.meta.dirname)!;
+export const PACKAGE_FOLDER = packageFolder(import.meta.dirname)!;
 
 /** The parts of this package that run in the guest, where a script that has no other finds it by its name. */
-const PACKAGE_PARTS = ['package.json', 'dist/lib', 'prebuilds/linux-arm64'];
+export const PACKAGE_PARTS: readonly string[] = ['package.json', 'dist/lib', 'prebuilds/linux-arm64'];
 
 /** Files for the guest, by path from the project folder: content, or the path of a file or folder here. */
 export type GuestFiles = Readonly<Record<string, string | Uint8Array>>;

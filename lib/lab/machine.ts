@@ -41,6 +41,23 @@ export const CHANNELS = ['console', ...(Object.keys(PORTS) as (keyof typeof PORT
 /** Options with the memory settled. */
 type Sized = MachineOptions & { readonly memory: number };
 
+/** The CPU of a machine, with what it comes with. */
+function cpuOf({ cpu = 'neoverse-n1' }: MachineOptions): Pick<Cpu, 'model' | 'gic'> {
+  return Object.hasOwn(CPUS, cpu) ? CPUS[cpu as keyof typeof CPUS] : { model: cpu, gic: 3 };
+}
+
+/** A machine in words: `cortex-a57 with GICv2 (QEMU TCG)`. */
+export function describeMachine(options: MachineOptions): string {
+  const { model, gic } = cpuOf(options);
+  return [
+    model.split(',', 1)[0],
+    ...(model.includes('sve=off') ? ['without SVE'] : []),
+    ...((options.gic ?? gic) === 2 ? ['with GICv2'] : []),
+    ...(options.mode === undefined ? [] : [`in ${options.mode} mode`]),
+    '(QEMU TCG)',
+  ].join(' ');
+}
+
 /** What the machine boots: paths. */
 export interface Boot {
   readonly kernel: string;
@@ -69,8 +86,8 @@ export function shellArguments(boot: Boot, options: Sized): string[] {
 }
 
 function machineArguments({ kernel, initrd }: Boot, options: Sized): string[] {
-  const { cpu = 'neoverse-n1', mode, memory, cpus = 2 } = options;
-  const { model, gic } = Object.hasOwn(CPUS, cpu) ? CPUS[cpu as keyof typeof CPUS] : { model: cpu, gic: 3 };
+  const { mode, memory, cpus = 2 } = options;
+  const { model, gic } = cpuOf(options);
   return [
     ...['-M', `virt,virtualization=on,gic-version=${options.gic ?? gic}`],
     ...['-accel', 'tcg,thread=multi', '-cpu', model, '-smp', String(cpus), '-m', String(memory)],

@@ -192,7 +192,8 @@ SCTLR_EL1  0x603000000013c080  64    0xc50078
 
 test.each(
   COMMANDS.flatMap(({ name, examples, json }) =>
-    json === undefined || name === 'lab setup' ? [] : [[name, examples, json] as const],
+    // They fetch, or need a real KVM: the lab's tests look at what they say.
+    json === undefined || ['lab setup', 'record'].includes(name) ? [] : [[name, examples, json] as const],
   ),
 )('the JSON of %s has the fields that its help names', async (_, examples, fields) => {
   const [example = ''] = examples;

@@ -8,7 +8,7 @@ import { cli } from './support.ts';
 const WRONG_WORDS: [words: string, line: string][] = [
   [
     '',
-    'a command is missing: info, doctor, psci, psci set, regs, hosts, lab list, lab setup, lab run, lab shell; see kvm-arm64 --help',
+    'a command is missing: info, doctor, psci, psci set, regs, hosts, record, lab list, lab setup, lab run, lab shell; see kvm-arm64 --help',
   ],
   ['lab', 'lab is one of lab list, lab setup, lab run, lab shell; see kvm-arm64 --help'],
   ['lab run', 'lab run needs -- node SCRIPT ARGS; see kvm-arm64 lab run --help'],
@@ -41,7 +41,7 @@ const WRONG_WORDS: [words: string, line: string][] = [
 const WRONG_LINES: [words: string, line: string][] = [
   [
     '',
-    'a command is missing: info, doctor, psci, psci set, regs, hosts, lab list, lab setup, lab run, lab shell; see kvm-arm64 --help',
+    'a command is missing: info, doctor, psci, psci set, regs, hosts, record, lab list, lab setup, lab run, lab shell; see kvm-arm64 --help',
   ],
   [
     'info --backend emluated',
@@ -55,6 +55,9 @@ const WRONG_LINES: [words: string, line: string][] = [
     'regs --features PMU_V4 --backend emulated',
     'feature must be a name of KVM_ARM_VCPU_* (did you mean PMU_V3?); got "PMU_V4"',
   ],
+  ['record --host linux-6.12-max', 'record takes a real KVM, no emulated host; see kvm-arm64 record --help'],
+  ['record --backend emulated', 'record takes a real KVM, no emulated host; see kvm-arm64 record --help'],
+  ['record --cpus 0', '--cpus takes a positive whole number; got "0"'],
   ['regs --features 999 --backend emulated', 'feature must be an integer from 0 to 223; got 999'],
   [
     'info --host linux-6.12-neoverse-n1 --backend native',
@@ -113,7 +116,7 @@ describe('help', () => {
 
   test.each(
     COMMANDS.flatMap(({ examples }) => examples).filter(
-      example => !/native|doctor|^lab/.test(example),
+      example => !/native|doctor|^lab|^record/.test(example),
     ),
   )('is right: %s', async example => {
     const { code, stderr } = await cli(example.replaceAll("'", ''), { KVM_ARM64_BACKEND: 'emulated' });

@@ -6,6 +6,7 @@
 import { DEFAULT_KERNEL } from '../../lab/kernels.ts';
 import { setup } from '../../lab/setup.ts';
 import type { Command } from '../command.ts';
+import { clearProgress, showProgress } from '../progress.ts';
 import { table } from '../table.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -33,20 +34,12 @@ touching its package state; Node comes from the npm registry. What is there alre
         `--kernel takes versions such as 6.12, separated by commas; got ${JSON.stringify(odd)}`,
       );
     }
-    const kernels = await setup({ kernels: names, mirror: options.get('mirror'), progress: show }).finally(
-      clear,
-    );
+    const kernels = await setup({
+      kernels: names,
+      mirror: options.get('mirror'),
+      progress: showProgress,
+    }).finally(clearProgress);
     const rows = kernels.map(({ version, suite, release }) => [version, suite, release]);
     return { data: { kernels }, text: table(rows, ['KERNEL', 'SUITE', 'RELEASE']) };
   },
 };
-
-/** A line that the next one takes the place of, on a terminal. */
-function show(step: string): void {
-  const { stderr } = process;
-  stderr.write(stderr.isTTY ? `\r\x1b[K${step} ...` : `${step} ...\n`);
-}
-
-function clear(): void {
-  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-}
