@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { KvmError } from '../errors.ts';
-import { FORMAT, type HostProfile, VERSION } from './profile.ts';
+import { CLIDR_RULES, FORMAT, type HostProfile, VERSION } from './profile.ts';
 
 /** Answers what a value must be, if it is not that. */
 type Check = (value: unknown) => string | undefined;
@@ -125,7 +125,7 @@ const profile = record({
     vcpuEventsNeedInit: flag,
     workaround2WithoutSsbs: count,
     aarch32User: flag,
-    clidr: must("'fixed', 'any' or 'level'", value => ['fixed', 'any', 'level'].includes(value as string)),
+    clidr: must(`one of ${CLIDR_RULES.join(', ')}`, value => CLIDR_RULES.some(known => known === value)),
     featuresPerVcpu: flag,
     widthOfAllVcpus: flag,
     vmAttributes: flag,

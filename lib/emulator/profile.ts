@@ -58,6 +58,10 @@ export interface ProfileConfiguration {
   readonly writes?: Readonly<Record<Hex, WriteRule | null>>;
 }
 
+/** What a write of CLIDR_EL1 may be. */
+export const CLIDR_RULES = ['fixed', 'any', 'level'] as const;
+export type ClidrRule = (typeof CLIDR_RULES)[number];
+
 /** How a kernel behaves where kernels differ and no value tells. */
 export interface ProfileBehaviours {
   /** KVM_GET/SET_VCPU_EVENTS before KVM_ARM_VCPU_INIT: ENOEXEC, or an answer. */
@@ -70,7 +74,7 @@ export interface ProfileBehaviours {
    * CLIDR_EL1: `'fixed'` before Linux 6.3; then any, or, as the caches of this CPU have no IDC, any that names a `'level'`
    * of coherence (`set_clidr`, sys_regs.c).
    */
-  readonly clidr: 'fixed' | 'any' | 'level';
+  readonly clidr: ClidrRule;
   /** The features of KVM_ARM_VCPU_INIT are each vCPU's, POWER_OFF among them (before Linux 6.5); else they are the VM's. */
   readonly featuresPerVcpu: boolean;
   /** EL1_32BIT must be the same in all vCPUs there are, initialised or not (`vcpu_allowed_register_width`, reset.c). */

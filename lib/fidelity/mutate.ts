@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-import type { HostProfile } from '../emulator/profile.ts';
+import { CLIDR_RULES, type HostProfile } from '../emulator/profile.ts';
 
 /** A profile that is wrong in one place. */
 export interface Mutation {
@@ -30,6 +30,9 @@ const REGISTER_FLAGS: Readonly<Record<string, Json>> = {
   unlisted: true,
   write: 'ignored',
 };
+
+/** Members that are words, and which there are. */
+const WORDS: Readonly<Record<string, readonly string[]>> = { 'behaviours.clidr': CLIDR_RULES };
 
 /** All mutations of a profile. */
 export function* mutations(profile: HostProfile): Generator<Mutation> {
@@ -78,7 +81,11 @@ function* mutationsOfText(
   text: string,
   put: (changed: Json) => HostProfile,
 ): Generator<Mutation> {
-  if (/^[0-9a-f.]{16}$/.test(text) && path.includes('.digits.')) {
+  const words = WORDS[path];
+  if (words !== undefined) {
+    for (const other of words.filter(word => word !== text))
+      yield { name: `${path}: ${text} → ${other}`, apply: () => put(other) };
+  } else if (/^[0-9a-f.]{16}$/.test(text) && path.includes('.digits.')) {
     for (const [digit, stored] of [...text].entries()) {
       const wrong = stored === '.' ? digit.toString(16) : '.';
       const changed = `${text.slice(0, digit)}${wrong}${text.slice(digit + 1)}`;
