@@ -12,12 +12,12 @@ const suite = await loadSuite(address);
 const { stdout, stderr } = process;
 const cases = casesOf(collect(suite, () => Kvm.open({ backend: 'native' }), Number(timeout)));
 for (const { path, run } of cases.filter(({ skip }) => skip === undefined).slice(Number(first))) {
-  writeMark(stdout, word, { path });
+  await writeMark(stdout, word, { path });
   const verdict: Verdict = await run().then(
     skipped => ({ skipped }),
     (error: unknown) => ({ error: portable(error) }),
   );
-  writeMark(stderr, word, { path });
-  writeMark(stdout, word, { path, verdict });
+  await writeMark(stderr, word, { path });
+  await writeMark(stdout, word, { path, verdict });
 }
 process.exit(); // whatever a case left running

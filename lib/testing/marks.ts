@@ -30,9 +30,9 @@ export interface PortableError {
   readonly stack: string;
 }
 
-/** Writes a mark. */
-export function writeMark(stream: Writable, word: string, mark: Mark): void {
-  stream.write(`${word} ${JSON.stringify(mark)}\n`);
+/** Writes a mark; resolves when it is out, with all that was written before: what follows may block this process. */
+export function writeMark(stream: Writable, word: string, mark: Mark): Promise<void> {
+  return new Promise(resolve => stream.write(`${word} ${JSON.stringify(mark)}\n`, () => resolve()));
 }
 
 /** A stream's text, in pieces that end with a mark each; the last one with the stream. */

@@ -27,7 +27,7 @@ export interface TestOptions extends TestRunner {
   readonly hosts: readonly TestHost[];
   /** Milliseconds after which a case fails that has no time limit of its own. Default: 30000. */
   readonly timeout?: number | undefined;
-  /** Files and folders of the project, to take along no more than these into the lab. */
+  /** What of the project goes into the lab: package.json, and all that the suite imports. Default: everything. */
   readonly parts?: readonly string[] | undefined;
 }
 
