@@ -1,6 +1,7 @@
 /** The hosts that a suite can run on, and whether they are there. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { checkOptions } from '../abi/argument.ts';
 import { type HostProfile, Kvm, probe } from '../index.ts';
 import { labStatus } from '../lab/status.ts';
 import type { MachineOptions } from '../lab.ts';
@@ -32,7 +33,7 @@ export interface KnownHost {
 /**
  * Looks at a host.
  *
- * @throws KvmError `ERR_BAD_PROFILE` for a host to emulate that is none
+ * @throws KvmError `ERR_BAD_PROFILE` for a host to emulate that is none; TypeError for a machine that is none
  */
 export function knownHost(host: TestHost): KnownHost {
   if (host === 'native') {
@@ -43,6 +44,7 @@ export function knownHost(host: TestHost): KnownHost {
     return { title: 'native', missing, open: () => Kvm.open({ backend: 'native' }) };
   }
   if (typeof host === 'object' && 'kernel' in host) {
+    checkOptions('host', host, ['kernel', 'cpu', 'gic', 'mode', 'memory', 'cpus']);
     const { kernel, cpu, gic, mode, memory, cpus } = host;
     const machine = [
       cpu ?? 'neoverse-n1',

@@ -75,6 +75,14 @@ describe('a machine with nothing', () => {
     await expect(firstTests([{ kernel: '6.12' }])).rejects.toThrow(message);
   });
 
+  it('is told of a machine of the lab that is none', async () => {
+    const host = { kernel: '6.12', cpus: 1, cpuu: 'max' };
+    await expect(firstTests([host])).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARG_VALUE',
+      message: expect.stringContaining('cpu'),
+    });
+  });
+
   it('is told of a host to emulate that is none, with the nearest', async () => {
     await expect(firstTests(['linux-6.12-neoverse-n2'])).rejects.toMatchObject({
       code: 'ERR_BAD_PROFILE',
@@ -84,13 +92,25 @@ describe('a machine with nothing', () => {
 });
 
 it("skips this machine's KVM with the reason, where it has none", async () => {
+  vi.stubEnv('KVM_ARM64_REQUIRE', '');
   const { usable, reason } = probe();
   const [test] = await firstTests(['native']);
   const title = usable ? 'native > passes' : `native (skipped: ${reason.replace(/\.$/, '')}) > passes`;
   expect(test).toMatchObject({ title, skip: !usable });
+  vi.unstubAllEnvs();
 });
 
+/** Node has it since 22.10, with types stripped by default since 22.18. */
+const runsTypeScript = Boolean(Reflect.get(process.features, 'typescript'));
+
 describe('a suite that is none', () => {
+  const reason = runsTypeScript ? ' (skipped: this Node runs TypeScript)' : '';
+  it.skipIf(runsTypeScript)(`is refused in TypeScript, with what to do about it${reason}`, async () => {
+    const suite = new URL('./fixtures/sample-suite.ts', import.meta.url);
+    const message = `Node ${process.version} does not run ${suite}: name its compiled file, or use Node 22.18 or newer`;
+    await expect(firstTests([], { suite })).rejects.toThrow(message);
+  });
+
   it('is refused where it exports nothing of that name', async () => {
     const suite = new URL('./hosts.js', SUITE);
     await expect(firstTests([], { suite })).rejects.toThrow(`${suite} exports no function named suite`);

@@ -1,6 +1,16 @@
 /** Cases in machines that hang and die; the machines here are processes, with the same streams. */
 import { spawn } from 'node:child_process';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, type MockInstance, vi } from 'vitest';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+  type MockInstance,
+  vi,
+} from 'vitest';
 import { Kvm } from '#lib/index.js';
 import { LabError, type LabProcess } from '#lib/lab.js';
 import { type CollectedCase, casesOf, collect } from '#lib/testing/collect.js';
@@ -88,6 +98,9 @@ describe('cases that hang and die', () => {
 });
 
 describe('a machine that gets to no case', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
   beforeEach(() => {
     machines = 0;
   });
@@ -113,6 +126,7 @@ describe('a machine that gets to no case', () => {
   });
 
   it('fails those that the suite registers here alone', async () => {
+    vi.spyOn(console, 'log').mockReturnValue(undefined);
     const suite = fixture('sample-suite');
     const [passes] = await casesIn(suite);
     const ends = await outcomes([passes!, { ...passes!, title: 'only here', path: 'only here' }], suite);
