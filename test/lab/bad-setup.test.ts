@@ -21,7 +21,7 @@ describeSetup('lab setup', () => {
   const manifest = () => JSON.parse(readFileSync(at('cache/lab/kernels/6.12/manifest.json'), 'utf8'));
 
   it('may run twice at once', { timeout: SLOW }, async () => {
-    const environment = env();
+    const environment = { ...env(), FAKE_DELAY: '1' };
     const ends = await Promise.all([1, 2].map(() => cli('lab setup --json', environment)));
     for (const { code, stdout } of ends) {
       expect(code).toBe(0);

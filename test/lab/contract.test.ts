@@ -1,8 +1,8 @@
 /** The contract on a real kernel. */
 import { describe, it } from 'vitest';
 import { testOnHosts } from '#lib/testing.js';
-import { PACKAGE_PARTS } from './tier.ts';
+import { BOOT, PACKAGE_PARTS } from './tier.ts';
 
 const suite = new URL('../../dist/test/contract/index.js', import.meta.url);
 
-await testOnHosts({ describe, it, suite, hosts: [{ kernel: '6.12' }], parts: PACKAGE_PARTS });
+await testOnHosts({ describe, it, suite, hosts: [{ kernel: '6.12' }], timeout: BOOT, parts: PACKAGE_PARTS });
