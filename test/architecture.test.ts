@@ -18,6 +18,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   entries: ['abi', 'classes', 'native', 'emulator'],
   record: ['abi', 'errors', 'backend', 'native', 'emulator'],
   lab: [],
+  testing: ['abi', 'entries', 'lab'],
   fidelity: ['abi', 'errors', 'backend', 'native', 'emulator', 'lab'],
   cli: ['abi', 'errors', 'native', 'emulator', 'classes', 'entries', 'record', 'lab'],
 };

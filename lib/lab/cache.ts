@@ -1,13 +1,14 @@
 /**
  * Where the lab keeps what it fetched. A folder is either complete or not there: it is built under a
  * temporary name beside its place and renamed, so that a failure leaves nothing half-written and two
- * set-ups at once do not disturb each other; the first to finish wins.
+ * set-ups at once do not disturb each other.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { LabError } from './error.ts';
 
 const DAY = 24 * 3600 * 1000;
@@ -18,10 +19,13 @@ export function cacheFolder(): string {
   return join(KVM_ARM64_CACHE || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'kvm-arm64'), 'lab');
 }
 
-/** The manifest of a complete folder of the cache, or `undefined` where there is none. */
+/** The manifest of a complete folder of the cache, or `undefined` where there is none: what is damaged is not there. */
 export function readManifest<T>(folder: string): T | undefined {
-  const file = join(cacheFolder(), folder, 'manifest.json');
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T) : undefined;
+  try {
+    return JSON.parse(readFileSync(join(cacheFolder(), folder, 'manifest.json'), 'utf8')) as T;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Bytes of the files in a folder of the cache. */
@@ -57,7 +61,8 @@ export async function withTemporaryFolder(build: (folder: string) => Promise<voi
 }
 
 /**
- * Puts files and their manifest into a folder of the cache, all of them or none.
+ * Puts files and their manifest into a folder of the cache, all of them or none. The folder takes the place of one with
+ * other content; one with the same stays, as another set-up may have been faster.
  *
  * @param files - paths of the files by their name in the folder; they are moved
  */
@@ -74,15 +79,25 @@ export async function publish(
     sha256[name] = createHash('sha256').update(readFileSync(file)).digest('hex');
     await rename(file, join(complete, name));
   }
-  await writeFile(join(complete, 'manifest.json'), `${JSON.stringify({ ...about, sha256 }, null, 2)}\n`);
+  const manifest = { ...about, sha256 };
+  await writeFile(join(complete, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   const place = join(cacheFolder(), folder);
   await mkdir(join(place, '..'), { recursive: true });
+  if (await renameTo(place, complete)) return;
+  if (isDeepStrictEqual(readManifest(folder), manifest)) return;
+  await rename(place, join(work, 'former'));
+  await renameTo(place, complete);
+}
+
+/** Renames a folder; `false` where there is one of that name. */
+async function renameTo(place: string, folder: string): Promise<boolean> {
   try {
-    await rename(complete, place);
+    await rename(folder, place);
+    return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // Another set-up was faster: what it made is as good.
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+    return false;
   }
 }
 

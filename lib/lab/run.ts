@@ -43,6 +43,8 @@ export interface LabProcess {
   readonly stderr: Readable;
   /** Rejects with a {@link LabError} when the machine ends before the script does. */
   readonly exit: Promise<LabExit>;
+  /** Ends the machine at once. */
+  kill(): void;
 }
 
 /** How a script ended, with all that it wrote. */
@@ -103,5 +105,6 @@ export async function startLab(options: LabOptions): Promise<LabProcess> {
       await unpacked;
       return exit;
     }),
+    kill: () => void qemu.kill('SIGKILL'),
   };
 }

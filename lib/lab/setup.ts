@@ -5,12 +5,14 @@ import { type Catalogue, readMirror } from './catalogue.ts';
 import { LabError } from './error.ts';
 import { fetchKernel } from './fetch-kernel.ts';
 import { fetchUserSpace, installedUserSpace, SUITE } from './fetch-user-space.ts';
-import { DEFAULT_KERNEL, installedKernels, type KernelManifest, newest } from './kernels.ts';
+import { byVersion, DEFAULT_KERNEL, installedKernels, type KernelManifest, newest } from './kernels.ts';
 
 /** What to set up, and from where. */
 export interface SetupOptions {
-  /** Kernels by version. */
+  /** Kernels by version. Default: {@link DEFAULT_KERNEL}; for an update, those that are there. */
   readonly kernels?: readonly string[] | undefined;
+  /** Fetches also those kernels of which the mirror has a newer version than the cache, instead of that one. */
+  readonly update?: boolean | undefined;
   /** Address of a Debian mirror; default: that of this machine's apt. */
   readonly mirror?: string | undefined;
   /** Is told each step. */
@@ -25,9 +27,9 @@ export interface SetupOptions {
  * @throws LabError `ERR_LAB_SETUP`
  */
 export async function setup(options: SetupOptions = {}): Promise<KernelManifest[]> {
-  const { kernels = [DEFAULT_KERNEL], mirror, progress = () => {} } = options;
-  const isMissing = (name: string) => newest(name, installedKernels()) === undefined;
-  if (installedUserSpace() === undefined || kernels.some(isMissing)) {
+  const { update = false, kernels = defaultKernels(update), mirror, progress = () => {} } = options;
+  const installed = (name: string) => newest(name, installedKernels());
+  if (update || installedUserSpace() === undefined || kernels.some(name => installed(name) === undefined)) {
     await withTemporaryFolder(async folder => {
       try {
         progress('reading the package index of Debian');
@@ -39,8 +41,10 @@ export async function setup(options: SetupOptions = {}): Promise<KernelManifest[
           await fetchUserSpace(suite, join(folder, 'userspace'));
         }
         const absent: string[] = [];
-        for (const name of kernels.filter(isMissing)) {
+        for (const name of kernels) {
+          const here = installed(name);
           const offer = newest(name, catalogue.kernels);
+          if (here !== undefined && (!update || offer === undefined || byVersion(here, offer) >= 0)) continue;
           if (offer === undefined) {
             absent.push(name);
             continue;
@@ -57,7 +61,13 @@ export async function setup(options: SetupOptions = {}): Promise<KernelManifest[
       }
     });
   }
-  return kernels.map(name => newest(name, installedKernels())!);
+  return kernels.map(name => installed(name)!);
+}
+
+/** What is there is what an update is for. */
+function defaultKernels(update: boolean): readonly string[] {
+  const here = update ? installedKernels().map(({ series }) => series) : [];
+  return here.length === 0 ? [DEFAULT_KERNEL] : here;
 }
 
 function noSuchKernel(names: string, { kernels, missing }: Catalogue): string {

@@ -13,13 +13,9 @@ interface Figures {
 }
 
 const FOLDER = 'dist/test/bench';
-const compile = (compiler: string, target: string, ...options: string[]) => [
+const compile = (compiler: string, source: string, output: string, ...options: string[]) => [
   compiler,
-  '-O2',
-  ...options,
-  '-o',
-  `${FOLDER}/twin-${target}`,
-  'test/bench/twin.c',
+  ...['-O2', ...options, '-o', `${FOLDER}/${output}`, `test/bench/${source}`],
 ];
 
 const { device, addon } = probe();
@@ -27,6 +23,8 @@ const lab = labStatus();
 const noPrebuild = existsSync('prebuilds/linux-arm64')
   ? undefined
   : 'no addon for arm64: npm run build:cross';
+
+const noLab = lab.available ? undefined : lab.reason;
 
 const FIGURES: readonly Figures[] = [
   { title: 'The package', commands: [['node', `${FOLDER}/package.js`]] },
@@ -36,14 +34,22 @@ const FIGURES: readonly Figures[] = [
     lacking: addon.available
       ? device.fault && `${device.path}: ${device.fault.code}`
       : 'no addon: npm run build:native',
-    commands: [compile('cc', process.arch), ['node', `${FOLDER}/native.js`]],
+    commands: [compile('cc', 'twin.c', `twin-${process.arch}`), ['node', `${FOLDER}/native.js`]],
   },
   {
     title: 'A real arm64 kernel in the lab, against C',
-    lacking: lab.available ? noPrebuild : lab.reason,
+    lacking: noLab ?? noPrebuild,
     commands: [
-      compile('aarch64-linux-gnu-gcc', 'arm64', '-static'),
+      compile('aarch64-linux-gnu-gcc', 'twin.c', 'twin-arm64', '-static'),
       ['node', 'dist/lib/cli/main.js', 'lab', 'run', '--', 'node', `${FOLDER}/native.js`],
+    ],
+  },
+  {
+    title: "The lab's start, against QEMU alone",
+    lacking: noLab,
+    commands: [
+      compile('aarch64-linux-gnu-gcc', 'empty-init.c', 'empty-init', '-static', '-nostdlib'),
+      ['node', `${FOLDER}/lab-start.js`],
     ],
   },
 ];

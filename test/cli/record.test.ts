@@ -1,6 +1,4 @@
 import {
-  chmodSync,
-  existsSync,
   lstatSync,
   mkdtempSync,
   readdirSync,
@@ -78,17 +76,10 @@ describe('a file that a command writes', () => {
     expect(() => checkOutput(folder)).toThrowError(`--output ${folder} cannot be written: it is a folder`);
   });
 
-  const isRoot = process.getuid?.() === 0;
-  test.skipIf(isRoot)(
-    `needs a folder that can be written${isRoot ? ' [skipped: root can write anywhere]' : ''}`,
-    () => {
-      chmodSync(folder, 0o500);
-      const file = join(folder, 'host.json');
-      expect(() => checkOutput(file)).toThrowError(/cannot be written: EACCES/);
-      chmodSync(folder, 0o700);
-      expect(existsSync(file)).toBe(false);
-    },
-  );
+  test('is in a folder', () => {
+    const file = join('/dev/null', 'host.json');
+    expect(() => checkOutput(file)).toThrowError(`--output ${file} cannot be written: ENOTDIR`);
+  });
 });
 
 test.each([

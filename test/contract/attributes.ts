@@ -1,7 +1,8 @@
 /** Device attributes of VMs and vCPUs: the SMCCC filter, the timers' interrupts, stolen time. The PMU's: `pmu.ts`. */
 import assert from 'node:assert/strict';
+import type { Suite } from '#lib/testing.js';
 import type { Vm } from '#lib/vm.js';
-import { type Code, refused, rejects, type Suite, untyped, withNewVcpu, withVcpu, withVm } from './suite.ts';
+import { type Code, refused, rejects, untyped, withNewVcpu, withVcpu, withVm } from './suite.ts';
 
 const HAS = 'KVM_HAS_DEVICE_ATTR';
 const GET = 'KVM_GET_DEVICE_ATTR';
@@ -27,7 +28,7 @@ const HANDLE = 0;
 const DENY = 1;
 const FWD_TO_USER = 2;
 
-export const attributes: Suite = ({ describe, it }, open) => {
+export const attributes: Suite = ({ describe, it, open }) => {
   describe('the device attributes of a VM', () => {
     it('are one: the SMCCC filter, attribute 0 of group 0', () => {
       withVm(open, vm => {

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { formatRegister } from '#lib/abi/register-names.js';
 import { RegisterBatch } from '#lib/register-batch.js';
+import type { Suite } from '#lib/testing.js';
 import { FPCR, PC, PSCI_VERSION, SCTLR_EL1, V, X } from './registers.ts';
-import { refused, rejects, type Suite, untyped, withNewVcpu, withVcpu } from './suite.ts';
+import { refused, rejects, untyped, withNewVcpu, withVcpu } from './suite.ts';
 
 const UNKNOWN = 0x6030_0000_0013_c001n; // S3_0_C0_C0_1
 const FOREIGN = 0x4030_0000_0014_0000n; // a register of 32-bit arm
@@ -11,7 +12,7 @@ const ENOENT = -2;
 const EINVAL = -22;
 const WIDE = 0xfedc_ba98_7654_3210_0123_4567_89ab_cdefn;
 
-export const batches: Suite = ({ describe, it }, open) => {
+export const batches: Suite = ({ describe, it, open }) => {
   describe('getRegs()', () => {
     it('gives what getOneReg() gives, register by register, in the order of the kernel', () => {
       withVcpu(open, ['PSCI_0_2', 'PMU_V3'], vcpu => {

@@ -1,20 +1,12 @@
 /** A vCPU that was created and not yet initialised (reference section 2: "Before INIT"), and KVM_ARM_VCPU_FINALIZE. */
 import assert from 'node:assert/strict';
+import type { Suite } from '#lib/testing.js';
 import { PC, PSCI_VERSION } from './registers.ts';
-import {
-  refused,
-  refusesGet,
-  refusesSet,
-  rejects,
-  type Suite,
-  untyped,
-  withNewVcpu,
-  withVcpu,
-} from './suite.ts';
+import { refused, refusesGet, refusesSet, rejects, untyped, withNewVcpu, withVcpu } from './suite.ts';
 
 const NOT_INITIALISED = 'The vCPU is not initialised: call vcpu.init() first';
 
-export const beforeInit: Suite = ({ describe, it }, open) => {
+export const beforeInit: Suite = ({ describe, it, open }) => {
   // kvm_arch_vcpu_ioctl (arch/arm64/kvm/arm.c).
   describe('before KVM_ARM_VCPU_INIT', () => {
     it('no register can be read or written, whatever its id: ENOEXEC', () => {

@@ -1,7 +1,8 @@
 /** The core registers, struct kvm_regs (`get_core_reg`, `set_core_reg`, arch/arm64/kvm/guest.c). */
 import assert from 'node:assert/strict';
+import type { Suite } from '#lib/testing.js';
 import { ELR_EL1, FPCR, FPSR, PC, PSTATE, SP, SP_EL1, SPSR, V, X } from './registers.ts';
-import { refusesSet, type Suite, sibling, stores, withVcpu } from './suite.ts';
+import { refusesSet, sibling, stores, withVcpu } from './suite.ts';
 
 const all = (count: number, id: (n: number) => bigint) => Array.from({ length: count }, (_, n) => id(n));
 
@@ -25,7 +26,7 @@ function holdEachItsOwn(
   };
 }
 
-export const coreRegisters: Suite = ({ describe, it }, open) => {
+export const coreRegisters: Suite = ({ describe, it, open }) => {
   describe('core registers', () => {
     it('are 40 of 64 bits, with all their bits', () => {
       assert.equal(PLAIN.length, 40);

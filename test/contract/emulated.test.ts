@@ -1,8 +1,8 @@
 /** The contract on the emulated host. */
 import { describe, it } from 'vitest';
-import { Kvm } from '#lib/index.js';
-import { suites } from './index.ts';
+import { DEFAULT_HOST } from '#lib/index.js';
+import { testOnHosts } from '#lib/testing.js';
 
-for (const [name, suite] of Object.entries(suites)) {
-  describe(name, () => suite({ describe, it }, () => Kvm.open({ backend: 'emulated' })));
-}
+const suite = new URL('../../dist/test/contract/index.js', import.meta.url);
+
+await testOnHosts({ describe, it, suite, hosts: [DEFAULT_HOST] });

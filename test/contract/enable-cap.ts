@@ -1,8 +1,9 @@
 /** KVM_ENABLE_CAP on a VM (`kvm_vm_ioctl_enable_cap_generic`, kvm_main.c; `kvm_vm_ioctl_enable_cap`, arm.c). */
 import assert from 'node:assert/strict';
 import type { Capability } from '#lib/abi/capabilities.js';
+import type { Suite } from '#lib/testing.js';
 import type { Vm } from '#lib/vm.js';
-import { type Code, refused, rejects, type Suite, untyped, withVm } from './suite.ts';
+import { type Code, refused, rejects, untyped, withVm } from './suite.ts';
 
 function refuses(
   code: Code,
@@ -16,7 +17,7 @@ function refuses(
 
 const KIB_64 = 0x1_0000n;
 
-export const enableCap: Suite = ({ describe, it }, open) => {
+export const enableCap: Suite = ({ describe, it, open }) => {
   describe('KVM_ENABLE_CAP', () => {
     it('enables ARM_NISV_TO_USER and ARM_SYSTEM_SUSPEND, with any arguments, again, and late', () => {
       withVm(open, vm => {

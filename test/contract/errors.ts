@@ -1,8 +1,9 @@
 /** The shape of errors, which must not tell the backends apart. */
 import assert from 'node:assert/strict';
 import { KvmError } from '#lib/errors.js';
+import type { Suite } from '#lib/testing.js';
 import { PSCI_VERSION } from './registers.ts';
-import { refused, type Suite, withKvm, withNewVcpu, withVcpu, withVm } from './suite.ts';
+import { refused, withKvm, withNewVcpu, withVcpu, withVm } from './suite.ts';
 
 /** All that a KvmError tells beside its stack. */
 function tell(error: KvmError): unknown {
@@ -12,7 +13,7 @@ function tell(error: KvmError): unknown {
 
 const NONE = { register: undefined, hint: undefined, path: undefined, cause: undefined };
 
-export const errors: Suite = ({ describe, it }, open) => {
+export const errors: Suite = ({ describe, it, open }) => {
   describe('a KvmError', () => {
     it('of a request tells errno, request and what it most likely means', () => {
       withVm(open, vm => {

@@ -1,8 +1,9 @@
 /** `ioctl()`: requests that have no method, and those that the hatch does not take. */
 import assert from 'node:assert/strict';
 import { KVM_IOCTL } from '#lib/abi/ioctls.js';
+import type { Suite } from '#lib/testing.js';
 import { PSCI_VERSION } from './registers.ts';
-import { refused, refusesSet, rejects, type Suite, untyped, withKvm, withVcpu, withVm } from './suite.ts';
+import { refused, refusesSet, rejects, untyped, withKvm, withVcpu, withVm } from './suite.ts';
 
 const { KVM_GET_API_VERSION, KVM_CHECK_EXTENSION, KVM_GET_VCPU_MMAP_SIZE } = KVM_IOCTL;
 
@@ -27,7 +28,7 @@ function initStruct(target: number, features: number, size = 32): Uint8Array {
 
 const u32 = (value: number) => new Uint8Array(Uint32Array.of(value).buffer);
 
-export const escapeHatch: Suite = ({ describe, it }, open) => {
+export const escapeHatch: Suite = ({ describe, it, open }) => {
   describe('ioctl() on /dev/kvm', () => {
     it('takes requests without a struct, with an integer or none', () => {
       withKvm(open, kvm => {

@@ -1,9 +1,10 @@
 /** KVM_GET_VCPU_EVENTS and KVM_SET_VCPU_EVENTS (`__kvm_arm_vcpu_set_events`, guest.c; inject_fault.c), and MP states. */
 import assert from 'node:assert/strict';
 import { KVM_IOCTL } from '#lib/abi/ioctls.js';
+import type { Suite } from '#lib/testing.js';
 import type { Vcpu } from '#lib/vcpu.js';
 import { PC, PSTATE, RESET_UNKNOWN, sys, X } from './registers.ts';
-import { refused, rejects, type Suite, sibling, untyped, withVcpu } from './suite.ts';
+import { refused, rejects, sibling, untyped, withVcpu } from './suite.ts';
 
 const SET = 'KVM_SET_VCPU_EVENTS';
 const ESR_EL1 = sys(3, 0, 5, 2, 0);
@@ -22,7 +23,7 @@ function events(bytes: Readonly<Record<number, number>>): Uint8Array {
 const set = (vcpu: Vcpu, bytes: Readonly<Record<number, number>>) =>
   vcpu.ioctl(KVM_IOCTL.KVM_SET_VCPU_EVENTS, events(bytes));
 
-export const vcpuEvents: Suite = ({ describe, it }, open) => {
+export const vcpuEvents: Suite = ({ describe, it, open }) => {
   describe('the events of a vCPU', () => {
     it('are none at first', () => {
       withVcpu(open, [], vcpu => assert.deepEqual(vcpu.getVcpuEvents(), NOTHING));

@@ -1,5 +1,6 @@
 /** The firmware registers beside the PSCI version (reference sections 1.2 and 1.3; arch/arm64/kvm/hypercalls.c). */
 import assert from 'node:assert/strict';
+import type { Suite } from '#lib/testing.js';
 import {
   ID_AA64PFR1_EL1,
   STD_BMAP,
@@ -9,7 +10,7 @@ import {
   WORKAROUND_2,
   WORKAROUND_3,
 } from './registers.ts';
-import { refusesSet, type Suite, sibling, stores, withVcpu } from './suite.ts';
+import { refusesSet, sibling, stores, withVcpu } from './suite.ts';
 
 /** ID_AA64PFR1_EL1.SSBS, 7:4. */
 const SSBS = 0xf0n;
@@ -21,7 +22,7 @@ const BITMAPS = [
   ['KVM_REG_ARM_VENDOR_HYP_BMAP', VENDOR_HYP_BMAP, 3n],
 ] as const;
 
-export const firmwareRegisters: Suite = ({ describe, it }, open) => {
+export const firmwareRegisters: Suite = ({ describe, it, open }) => {
   // Neoverse N1 is not affected by Spectre-v2, as its ID_AA64PFR0_EL1.CSV2 says, and is in the list of those that need a
   // loop against Spectre-BHB (`is_spectre_bhb_affected`, arch/arm64/kernel/proton-pack.c).
   for (const [name, id, level] of [

@@ -1,6 +1,7 @@
 /** Identification registers: invariant, writable within limits, or zero (`set_id_reg` and its kin, sys_regs.c). */
 import assert from 'node:assert/strict';
 import { formatRegister } from '#lib/abi/register-names.js';
+import type { Suite } from '#lib/testing.js';
 import type { Vcpu } from '#lib/vcpu.js';
 import {
   AIDR_EL1,
@@ -19,17 +20,7 @@ import {
   SCTLR_EL1,
   sys,
 } from './registers.ts';
-import {
-  refused,
-  refusesGet,
-  refusesSet,
-  type Suite,
-  sibling,
-  stores,
-  withNewVcpu,
-  withVcpu,
-  withVm,
-} from './suite.ts';
+import { refused, refusesGet, refusesSet, sibling, stores, withNewVcpu, withVcpu, withVm } from './suite.ts';
 
 const idRegister = (crm: number, op2: number) => sys(3, 0, 0, crm, op2);
 const EIGHT = [0, 1, 2, 3, 4, 5, 6, 7];
@@ -167,7 +158,7 @@ const ZERO = [
 /** By op0 to op2: what an alias of an invariant register differs in is its coprocessor. */
 const COPROCESSOR = 0x0fff_0000n;
 
-export const idRegisters: Suite = ({ describe, it }, open) => {
+export const idRegisters: Suite = ({ describe, it, open }) => {
   describe('MIDR_EL1, REVIDR_EL1 and AIDR_EL1', () => {
     const INVARIANT = [
       [MIDR_EL1, 0x414f_d0c1n], // Arm, Neoverse N1 r4p1, which QEMU models

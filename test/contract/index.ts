@@ -1,4 +1,5 @@
-/** The contract: every suite, for whoever runs them on a backend. */
+/** The contract: every subject's cases, as one suite for any host. */
+import type { Suite } from '#lib/testing.js';
 import { attributes } from './attributes.ts';
 import { batches } from './batches.ts';
 import { beforeInit } from './before-init.ts';
@@ -15,12 +16,11 @@ import { pmu } from './pmu.ts';
 import { psciVersion } from './psci-version.ts';
 import { registerErrors } from './register-errors.ts';
 import { registerList } from './register-list.ts';
-import type { Suite } from './suite.ts';
 import { system } from './system.ts';
 import { timers } from './timers.ts';
 import { vcpuCreation } from './vcpu-creation.ts';
 
-export const suites: Record<string, Suite> = {
+const subjects: Record<string, Suite> = {
   system,
   vcpuCreation,
   init,
@@ -40,4 +40,8 @@ export const suites: Record<string, Suite> = {
   lifetime,
   errors,
   escapeHatch,
+};
+
+export const suite: Suite = tools => {
+  for (const [name, subject] of Object.entries(subjects)) tools.describe(name, () => subject(tools));
 };

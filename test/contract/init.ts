@@ -1,5 +1,6 @@
 /** KVM_ARM_VCPU_INIT: targets, features, the order of the checks, and what a further init resets. */
 import assert from 'node:assert/strict';
+import type { Suite } from '#lib/testing.js';
 import type { Vcpu, VcpuInitOptions } from '#lib/vcpu.js';
 import {
   AIDR_EL1,
@@ -33,7 +34,6 @@ import {
   refused,
   refusesGet,
   rejects,
-  type Suite,
   sibling,
   stores,
   untyped,
@@ -81,7 +81,7 @@ const RESET: readonly (readonly [id: bigint, name: string, value: bigint])[] = [
 /** Values to write that each of these registers takes. */
 const CHANGED: Readonly<Record<string, bigint>> = { PSTATE: 0x3c0n, OSLSR_EL1: 10n };
 
-export const init: Suite = ({ describe, it }, open) => {
+export const init: Suite = ({ describe, it, open }) => {
   describe('KVM_ARM_VCPU_INIT: target', () => {
     it('takes the preferred target, 5, by default and by number', () => {
       withNewVcpu(open, vcpu => {

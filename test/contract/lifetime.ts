@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { KVM_IOCTL } from '#lib/abi/ioctls.js';
 import { KvmError } from '#lib/errors.js';
 import type { Kvm } from '#lib/kvm.js';
+import type { Suite } from '#lib/testing.js';
 import type { Vcpu } from '#lib/vcpu.js';
 import type { Vm } from '#lib/vm.js';
-import { type Suite, withKvm } from './suite.ts';
+import { withKvm } from './suite.ts';
 
 /** A use of each public member with arguments that an open object accepts. */
 type Uses<T> = Readonly<Record<string, (object: T) => unknown>>;
@@ -107,7 +108,7 @@ function openAll(open: () => Kvm): { kvm: Kvm; vm: Vm; vcpu: Vcpu } {
 
 const closedStates = (...objects: readonly { closed: boolean }[]) => objects.map(({ closed }) => closed);
 
-export const lifetime: Suite = ({ describe, it }, open) => {
+export const lifetime: Suite = ({ describe, it, open }) => {
   describe('after close()', () => {
     it('every member of a Kvm, a VM and a vCPU throws ERR_CLOSED', () => {
       const { kvm, vm, vcpu } = openAll(open);

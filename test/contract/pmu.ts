@@ -1,18 +1,9 @@
 /** The performance monitor, feature PMU_V3 (arch/arm64/kvm/pmu-emul.c; the registers in sys_regs.c). */
 import assert from 'node:assert/strict';
+import type { Suite } from '#lib/testing.js';
 import type { Vcpu } from '#lib/vcpu.js';
 import { ID_AA64DFR0_EL1, ID_AA64PFR0_EL1, PMCR_EL0, RESET_UNKNOWN, sys } from './registers.ts';
-import {
-  type Code,
-  refused,
-  refusesGet,
-  type Suite,
-  sibling,
-  stores,
-  withNewVcpu,
-  withVcpu,
-  withVm,
-} from './suite.ts';
+import { type Code, refused, refusesGet, sibling, stores, withNewVcpu, withVcpu, withVm } from './suite.ts';
 
 const pm = (crm: number, op2: number) => sys(3, 3, 9, crm, op2);
 const PMCNTENSET_EL0 = pm(12, 1);
@@ -63,7 +54,7 @@ function refusesAttr(code: Code, vcpu: Vcpu, attr: number, data?: Uint8Array): v
   refused(code, 'KVM_SET_DEVICE_ATTR', () => vcpu.setDeviceAttr(GROUP, attr, data));
 }
 
-export const pmu: Suite = ({ describe, it }, open) => {
+export const pmu: Suite = ({ describe, it, open }) => {
   describe('the registers of the PMU', () => {
     it('are there with the feature alone: ENOENT without', () => {
       const ids = [

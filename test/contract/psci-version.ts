@@ -1,13 +1,13 @@
 /** KVM_REG_ARM_PSCI_VERSION (reference section 1.1, the column of 5.18 to 6.12; `kvm_arm_set_fw_reg`, hypercalls.c). */
 import assert from 'node:assert/strict';
 import type { PsciVersion } from '#lib/abi/psci.js';
+import type { Suite } from '#lib/testing.js';
 import { PSCI_VERSION } from './registers.ts';
 import {
   refused,
   refusesGet,
   refusesSet,
   rejects,
-  type Suite,
   sibling,
   untyped,
   withKvm,
@@ -26,7 +26,7 @@ const NOT_INITIALISED = 'The vCPU is not initialised: call vcpu.init() first';
 /** What this kernel refuses of a vCPU with the feature; 1.2 and 1.3 came with 6.13. */
 const REFUSED: readonly PsciVersion[] = ['0.0', '0.1', '0.3', '1.2', '1.3', '1.7', '2.0', '32767.65535'];
 
-export const psciVersion: Suite = ({ describe, it }, open) => {
+export const psciVersion: Suite = ({ describe, it, open }) => {
   describe('supportedPsciVersions()', () => {
     it('is 0.2, 1.0 and 1.1 on Linux 6.12', () => {
       withKvm(open, kvm => assert.deepEqual(kvm.supportedPsciVersions(), ['0.2', '1.0', '1.1']));

@@ -1,16 +1,8 @@
 /** KVM_GET_ONE_REG and KVM_SET_ONE_REG with ids that name no register of the vCPU: ENOENT against EINVAL. */
 import assert from 'node:assert/strict';
+import type { Suite } from '#lib/testing.js';
 import { FPSR, PC, PSCI_VERSION, X } from './registers.ts';
-import {
-  type Code,
-  refused,
-  refusesGet,
-  refusesSet,
-  rejects,
-  type Suite,
-  untyped,
-  withVcpu,
-} from './suite.ts';
+import { type Code, refused, refusesGet, refusesSet, rejects, untyped, withVcpu } from './suite.ts';
 
 /** `kvm_arm_get_reg`, `kvm_arm_set_reg` (guest.c) and what they call; reference section 3. */
 const TABLE: readonly (readonly [what: string, code: Code, ids: readonly bigint[]])[] = [
@@ -177,7 +169,7 @@ const TABLE: readonly (readonly [what: string, code: Code, ids: readonly bigint[
   ],
 ];
 
-export const registerErrors: Suite = ({ describe, it }, open) => {
+export const registerErrors: Suite = ({ describe, it, open }) => {
   describe('KVM_GET_ONE_REG and KVM_SET_ONE_REG refuse', () => {
     for (const [what, code, ids] of TABLE) {
       it(`${what}: ${code}`, () => {

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { registerBits } from '#lib/abi/register-id.js';
 import { formatRegister } from '#lib/abi/register-names.js';
-import { type Suite, withVcpu } from './suite.ts';
+import type { Suite } from '#lib/testing.js';
+import { withVcpu } from './suite.ts';
 
 const numbered = (count: number, name: (n: number) => string) =>
   Array.from({ length: count }, (_, n) => name(n));
@@ -111,7 +112,7 @@ const CONFIGURATIONS = [
   { features: ['PSCI_0_2', 'PMU_V3'], hasPmu: true, count: 333 },
 ] as const;
 
-export const registerList: Suite = ({ describe, it }, open) => {
+export const registerList: Suite = ({ describe, it, open }) => {
   for (const { features, hasPmu, count } of CONFIGURATIONS) {
     describe(`KVM_GET_REG_LIST with features [${features.join(', ')}]`, () => {
       it(`names ${count} registers: core, firmware, bitmaps, timers, invariant, system, cache sizes`, () => {

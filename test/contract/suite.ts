@@ -1,6 +1,6 @@
 /**
- * What the contract is written against: two functions of a test runner, and a way to open KVM. Nothing here knows a
- * runner or a backend, so that the same files judge the emulated host under vitest and a real kernel in the lab.
+ * What the contract's cases have in common. Nothing here knows a runner or a backend, so that the same files judge the
+ * emulated host and a real kernel in the lab.
  *
  * The host under test is the one that is emulated by default: Linux 6.12 on a Neoverse N1 (QEMU, GICv3, no SVE, no
  * pointer authentication). Where a value belongs to that CPU rather than to KVM, the test says so.
@@ -10,15 +10,6 @@ import { KvmError } from '#lib/errors.js';
 import type { Kvm } from '#lib/kvm.js';
 import type { Vcpu, VcpuInitOptions } from '#lib/vcpu.js';
 import type { Vm } from '#lib/vm.js';
-
-/** What a runner must have. */
-export interface Tests {
-  describe(name: string, body: () => void): void;
-  it(name: string, body: () => void | Promise<void>): void;
-}
-
-/** The cases of one subject. `open` gives a fresh Kvm, which the case closes. */
-export type Suite = (tests: Tests, open: () => Kvm) => void;
 
 type Open = () => Kvm;
 

@@ -1,7 +1,8 @@
 /** /dev/kvm: version, capabilities, making VMs. */
 import assert from 'node:assert/strict';
 import type { Capability } from '#lib/abi/capabilities.js';
-import { refused, rejects, type Suite, untyped, withKvm, withVm } from './suite.ts';
+import type { Suite } from '#lib/testing.js';
+import { refused, rejects, untyped, withKvm, withVm } from './suite.ts';
 
 /**
  * `kvm_vm_ioctl_check_extension` (arch/arm64/kvm/arm.c) and `kvm_vm_ioctl_check_extension_generic`
@@ -89,7 +90,7 @@ const CAPABILITIES: Readonly<Partial<Record<Capability, number>>> = {
   ARM_PMU_V3_STRICT: 0,
 };
 
-export const system: Suite = ({ describe, it }, open) => {
+export const system: Suite = ({ describe, it, open }) => {
   describe('/dev/kvm', () => {
     it('speaks version 12 of the API (KVM_API_VERSION)', () => {
       withKvm(open, kvm => assert.equal(kvm.apiVersion(), 12));

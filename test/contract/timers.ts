@@ -1,9 +1,10 @@
 /** The generic timers (arch/arm64/kvm/arch_timer.c) and KVM_ARM_SET_COUNTER_OFFSET. No exact time is expected. */
 import assert from 'node:assert/strict';
 import { KVM_IOCTL } from '#lib/abi/ioctls.js';
+import type { Suite } from '#lib/testing.js';
 import type { Vcpu } from '#lib/vcpu.js';
 import { PTIMER, TIMER } from './registers.ts';
-import { refused, rejects, type Suite, sibling, stores, untyped, withVcpu, withVm } from './suite.ts';
+import { refused, rejects, sibling, stores, untyped, withVcpu, withVm } from './suite.ts';
 
 /** More ticks than a case takes: an hour at 1 GHz, the fastest counter that the architecture has. */
 const SOON = 3_600_000_000_000n;
@@ -22,7 +23,7 @@ const BOTH = [
   ['physical', PTIMER],
 ] as const;
 
-export const timers: Suite = ({ describe, it }, open) => {
+export const timers: Suite = ({ describe, it, open }) => {
   for (const [kind, timer] of BOTH) {
     describe(`the ${kind} timer`, () => {
       it('counts forward', () => {

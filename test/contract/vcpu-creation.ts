@@ -1,6 +1,7 @@
 /** KVM_CREATE_VCPU: ids, and what becomes of them in MPIDR_EL1. */
 import assert from 'node:assert/strict';
-import { refused, rejects, type Suite, untyped, withVm } from './suite.ts';
+import type { Suite } from '#lib/testing.js';
+import { refused, rejects, untyped, withVm } from './suite.ts';
 
 /** `reset_mpidr` (arch/arm64/kvm/sys_regs.c): id 3:0 in Aff0, 11:4 in Aff1, 19:12 in Aff2, and bit 31. */
 const MPIDR: readonly (readonly [id: number, mpidr: bigint])[] = [
@@ -14,7 +15,7 @@ const MPIDR: readonly (readonly [id: number, mpidr: bigint])[] = [
   [511, 0x8000_1f0fn],
 ];
 
-export const vcpuCreation: Suite = ({ describe, it }, open) => {
+export const vcpuCreation: Suite = ({ describe, it, open }) => {
   describe('KVM_CREATE_VCPU', () => {
     it('takes ids in any order and with gaps, and puts them into MPIDR_EL1', () => {
       withVm(open, vm => {

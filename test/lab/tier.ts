@@ -1,9 +1,9 @@
 /** The lab as a test tier: skipped with its reason where it is missing, or failed where it is required. */
-import { existsSync } from 'node:fs';
 import { describe, it } from 'vitest';
 import { loadHost } from '#lib/emulator/profile.js';
 import { type LabOptions, type LabResult, runInLab } from '#lib/lab/run.js';
 import { labStatus } from '#lib/lab/status.js';
+import { isRequired, labFault } from '#lib/testing/hosts.js';
 
 /** Time limit of a test that boots once: seconds on an idle machine, but the machine may be busy. */
 export const BOOT = 120_000;
@@ -13,8 +13,8 @@ export const BOOT = 120_000;
  * the default one: mirrors drop old suites.
  */
 export function describeLab(title: string, tests: () => void, kernel?: string): void {
-  const reason = missing(kernel);
-  const required = isRequired() && kernel === undefined;
+  const reason = labFault(kernel);
+  const required = isRequired('lab') && kernel === undefined;
   if (reason === undefined) {
     describe(title, tests);
   } else if (required) {
@@ -28,25 +28,12 @@ export function describeLab(title: string, tests: () => void, kernel?: string): 
   }
 }
 
-/** `lab` is the only tier that can be required so far; a misspelt one must not pass for none. */
-function isRequired(): boolean {
-  const required = process.env['KVM_ARM64_REQUIRE'] ?? '';
-  if (!['', 'lab'].includes(required)) throw new Error(`KVM_ARM64_REQUIRE knows lab, not ${required}`);
-  return required === 'lab';
-}
+/** What this package publishes, and its compiled tests; not the tools of its node_modules. */
+export const PACKAGE_PARTS: readonly string[] = ['package.json', 'dist', 'prebuilds/linux-arm64'];
 
-/** Runs a script on what this package publishes and its compiled tests, without the tools of its node_modules. */
+/** Runs a script on {@link PACKAGE_PARTS}. */
 export function runPackage(options: LabOptions): Promise<LabResult> {
-  return runInLab({ parts: ['package.json', 'dist', 'prebuilds/linux-arm64'], ...options });
-}
-
-/** The guest runs the compiled package with the addon for arm64. */
-function missing(kernel: string | undefined): string | undefined {
-  const status = labStatus(kernel);
-  if (!status.available) return status.reason;
-  if (!existsSync('dist/test/lab')) return 'nothing is compiled: npm run build';
-  if (!existsSync('prebuilds/linux-arm64')) return 'there is no addon for arm64: npm run build:cross';
-  return undefined;
+  return runInLab({ parts: PACKAGE_PARTS, ...options });
 }
 
 /** Why a host cannot be held against the lab's kernel, for a title: that is another release. Empty where it can. */
