@@ -11,6 +11,9 @@ export async function command(file: string, args: readonly string[], cwd?: strin
     // Messages are quoted to the user and searched by them: the untranslated ones are found.
     env: { ...process.env, LC_ALL: 'C' },
   });
+  // A tool that outlives this process would write again into the folder that is removed when it ends.
+  const kill = () => void child.kill();
+  process.prependOnceListener('exit', kill);
   const [status, stdout, stderr] = await Promise.all([
     new Promise<number | NodeJS.Signals>((resolve, reject) => {
       child.once('error', reject);
@@ -18,9 +21,11 @@ export async function command(file: string, args: readonly string[], cwd?: strin
     }),
     text(child.stdout),
     text(child.stderr),
-  ]).catch((cause: unknown) => {
-    throw new LabError('ERR_LAB_SETUP', `set-up needs ${file}, which cannot be run here`, { cause });
-  });
+  ])
+    .catch((cause: unknown) => {
+      throw new LabError('ERR_LAB_SETUP', `set-up needs ${file}, which cannot be run here`, { cause });
+    })
+    .finally(() => process.off('exit', kill));
   if (status !== 0) {
     throw new LabError('ERR_LAB_SETUP', `${file} ${args.at(0) ?? ''} failed: ${complaint(stderr) || status}`);
   }

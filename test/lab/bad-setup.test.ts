@@ -83,6 +83,16 @@ describeSetup('lab setup', () => {
     expect(cached()).toEqual(['catalogue.json', 'userspace']);
   });
 
+  it('fetches of several kernels those that there are, and then names the others', {
+    timeout: SLOW,
+  }, async () => {
+    expect(await cli('lab setup --kernel 5.10,6.12,6.18', env())).toMatchObject({
+      code: 99,
+      stderr: expect.stringMatching(/^kvm-arm64: the mirror has no Linux 5\.10, 6\.18, but 6\.12; /m),
+    });
+    expect(cached()).toContain('kernels');
+  });
+
   it('quotes apt where the mirror cannot be reached', { timeout: SLOW }, async () => {
     const { code, stderr } = await cli(`lab setup --mirror ${NOBODY}debian`, env([]));
     expect(code).toBe(99);
