@@ -85,6 +85,10 @@ const rule: Check = value => {
     ? record({ stored: hex })(value)
     : record({ digits: table(digits, position) })(value);
 };
+const orNull =
+  (check: Check): Check =>
+  value =>
+    value === null ? undefined : check(value);
 const position = must('the position of a digit', name => /^\d{1,3}$/.test(String(name)));
 const numbered = (check: Check) =>
   table(
@@ -97,6 +101,7 @@ const register = record({
   reset: hex,
   write: absentOr(rule),
   scope: absentOr(must("'vm', or absent", value => value === 'vm')),
+  unlocked: absentOr(orNull(rule)),
   survivesInit: onlyTrue,
   varies: onlyTrue,
   unlisted: onlyTrue,
@@ -118,11 +123,17 @@ const profile = record({
   psci: record({ withFeature: list(hex), withoutFeature: list(hex), latest: hex }),
   counterHz: must('a frequency above 0', value => Number.isSafeInteger(value) && (value as number) > 0),
   timerPpis: list(count),
+  pmuAttributes: count,
+  pmus: numbered(count),
   writableMasks: numbered(hex),
   behaviours: record({
     vcpuEventsNeedInit: flag,
     workaround2WithoutSsbs: count,
     aarch32User: flag,
+    eventsTakenAtOnce: flag,
+    syndromesHaveLength: flag,
+    pmuBitsAssigned: flag,
+    timerControlPlain: flag,
     clidrNeedsLevel: flag,
   }),
   anyCoprocessor: list(id),
@@ -131,7 +142,7 @@ const profile = record({
       features: list(count),
       absent: absentOr(list(id)),
       resets: absentOr(table(hex, id)),
-      writes: absentOr(table(value => (value === null ? undefined : rule(value)), id)),
+      writes: absentOr(table(orNull(rule), id)),
     }),
   ),
   registers: list(register),

@@ -5,7 +5,8 @@
  * @packageDocumentation
  */
 import { checkProfile } from './check-profile.ts';
-import { physicalCounters, withCounterWidth } from './pmu-registers.ts';
+import { withUnlocking } from './identity-registers.ts';
+import { chosenCounters, withCounterWidth } from './pmu-registers.ts';
 import type { HostProfile, ProfileConfiguration, ProfileRegister } from './profile.ts';
 import { idDigit } from './register-access.ts';
 import { specialRegister } from './special-registers.ts';
@@ -59,7 +60,7 @@ function configure(
   /** Cell of each register that has storage of its own. */
   const cellOf = new Map<string, number>();
 
-  for (const { id, reset, write: usual, scope = 'vcpu', survivesInit, sameAs, needs } of present) {
+  for (const { id, reset, write: usual, unlocked, scope = 'vcpu', survivesInit, sameAs, needs } of present) {
     const write = id in writes ? writes[id] : usual;
     const shared = sameAs === undefined ? undefined : cellOf.get(sameAs);
     const cell = shared ?? cells[scope].push(fromHex(resets[id] ?? reset)) - 1;
@@ -68,7 +69,10 @@ function configure(
     const number = fromHex(id);
     const access =
       specialRegister(number, { cell, scope, profile }) ??
-      withCounterWidth(number, plainRegister({ cell, scope, ...(write && { write }) }));
+      withUnlocking(
+        { cell, scope, unlocked },
+        withCounterWidth(number, plainRegister({ cell, scope, ...(write && { write }) })),
+      );
     registers.set(number, needs === undefined ? access : { ...access, isPresent: presence(needs) });
   }
   const vectorLengths = registers.get(SVE_VLS);
@@ -85,7 +89,7 @@ function configure(
     vmResets: cells.vm,
     computed: [...registers.values()].filter(({ reset }) => reset !== undefined),
     sveMaxVq: vectorLengths === undefined ? 0 : greatestVq(cells.vcpu[vectorLengths.cell]!),
-    pmcrN: physicalCounters(registers, cells.vcpu),
+    pmuCounters: chosenCounters(features, registers, cells.vcpu),
     surviving,
   };
 }

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import { sysRegId } from '../abi/register-id.ts';
+import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import { cellsOf, idDigit, type SpecialRegister } from './register-access.ts';
 import type { RegisterAccess, VcpuState } from './state.ts';
 import { plainRegister } from './write-rules.ts';
@@ -21,13 +22,19 @@ const PMCR_LC = 1n << 6n;
 const PMCR_EL0 = sysRegId(3, 3, 9, 12, 0);
 const counters = (pmcr: bigint) => (pmcr >> N_SHIFT) & N_MASK;
 
-/** How many counters the CPU has: it stands in the recorded reset value of PMCR_EL0. */
-export function physicalCounters(
+const isStrict = (features: number) => ((features >> KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3_STRICT) & 1) === 1;
+
+/**
+ * How many counters the PMU has that the kernel chooses for a vCPU: it stands in the recorded reset value of PMCR_EL0.
+ * With the feature PMU_V3_STRICT it chooses none.
+ */
+export function chosenCounters(
+  features: number,
   registers: ReadonlyMap<bigint, RegisterAccess>,
   resets: readonly bigint[],
-): bigint {
+): bigint | undefined {
   const access = registers.get(PMCR_EL0);
-  return access === undefined ? 0n : counters(resets[access.cell]!);
+  return access === undefined || isStrict(features) ? undefined : counters(resets[access.cell]!);
 }
 
 const pmcr: SpecialRegister = ({ cell, scope, profile }) => ({
@@ -35,7 +42,9 @@ const pmcr: SpecialRegister = ({ cell, scope, profile }) => ({
   scope,
   get: vcpu => (vcpu.cells[cell]! & ~(N_MASK << N_SHIFT)) | (vcpu.vm.pmcrN << N_SHIFT),
   set(vcpu, value) {
-    if (counters(value) <= vcpu.configuration!.pmcrN) vcpu.vm.pmcrN = counters(value);
+    const { pmuCounters = 0n } = vcpu.vm;
+    if (!isStrict(vcpu.configuration!.features) && counters(value) <= pmuCounters)
+      vcpu.vm.pmcrN = counters(value);
     vcpu.cells[cell] = (value & PMCR_MASK) | (profile.behaviours.aarch32User ? 0n : PMCR_LC);
     return 0;
   },
@@ -46,16 +55,18 @@ function counterMask(vcpu: VcpuState): bigint {
   return (1n << 31n) | ((1n << vcpu.vm.pmcrN) - 1n);
 }
 
-/** One of a pair of registers over the same bits: a write sets those that are 1, or clears them. */
+/** One of a pair of registers over the same bits: a write sets those that are 1, clears them, or is assigned. */
 const bits =
   (effect: 'sets' | 'clears'): SpecialRegister =>
-  ({ cell, scope }) => ({
+  ({ cell, scope, profile }) => ({
     cell,
     scope,
     get: vcpu => vcpu.cells[cell]! & counterMask(vcpu),
     set(vcpu, value) {
       const chosen = value & counterMask(vcpu);
-      vcpu.cells[cell] = effect === 'sets' ? vcpu.cells[cell]! | chosen : vcpu.cells[cell]! & ~chosen;
+      if (profile.behaviours.pmuBitsAssigned) vcpu.cells[cell] = chosen;
+      else if (effect === 'sets') vcpu.cells[cell] = vcpu.cells[cell]! | chosen;
+      else vcpu.cells[cell] = vcpu.cells[cell]! & ~chosen;
       return 0;
     },
     // The unknown value of a reset is cut to the counters that there are at that time (`reset_pmu_reg`).

@@ -34,6 +34,11 @@ export interface ProfileRegister {
   readonly write?: WriteRule;
   /** `'vm'`: one value for all vCPUs of the VM, set up by the first init. Default: each vCPU has its own. */
   readonly scope?: 'vm';
+  /**
+   * What a write does once KVM_CAP_ARM_WRITABLE_IMP_ID_REGS is enabled, where that is something else; null: every bit is
+   * stored.
+   */
+  readonly unlocked?: WriteRule | null;
   /** A further init leaves its value alone. */
   readonly survivesInit?: true;
   /** It moves by itself; the reset value is then 0. */
@@ -66,6 +71,20 @@ export interface ProfileBehaviours {
   readonly workaround2WithoutSsbs: number;
   /** PSTATE may be set to AArch32 user mode. */
   readonly aarch32User: boolean;
+  /**
+   * KVM_SET_VCPU_EVENTS takes an exception at once where nothing masks it, rather than at the next run
+   * (`commit_pending_events`, arch/arm64/kvm/guest.c).
+   */
+  readonly eventsTakenAtOnce: boolean;
+  /**
+   * The syndromes of those exceptions have IL, the length of the instruction, rather than that of the vCPU's last trap,
+   * which there was none (`inject_abt64`, inject_fault.c).
+   */
+  readonly syndromesHaveLength: boolean;
+  /** PM*SET and PM*CLR registers become what is written, rather than gain or lose its bits (`set_pmreg`, sys_regs.c). */
+  readonly pmuBitsAssigned: boolean;
+  /** CNTx_CTL is 64 bits of storage and never shows ISTATUS (`arch_timer_set_user`, sys_regs.c). */
+  readonly timerControlPlain: boolean;
   /** CLIDR_EL1 must name a level of coherence, as the caches of this CPU have no IDC (`set_clidr`, sys_regs.c). */
   readonly clidrNeedsLevel: boolean;
 }
@@ -110,6 +129,10 @@ export interface HostProfile {
   readonly counterHz: number;
   /** Interrupts of the timers, by attribute of the group KVM_ARM_VCPU_TIMER_CTRL. */
   readonly timerPpis: readonly number[];
+  /** How many attributes the group KVM_ARM_VCPU_PMU_V3_CTRL has. */
+  readonly pmuAttributes: number;
+  /** The PMUs that KVM_ARM_VCPU_PMU_V3_SET_PMU accepts, by number: how many event counters each has. */
+  readonly pmus: Readonly<Record<string, number>>;
   /** KVM_ARM_GET_REG_WRITABLE_MASKS by index, where not 0. */
   readonly writableMasks: Readonly<Record<string, Hex>>;
   readonly behaviours: ProfileBehaviours;
@@ -133,6 +156,9 @@ export const HOSTS: readonly string[] = [
   'linux-6.12-cortex-a57',
   'linux-6.12-max',
   'linux-6.12-max-sve',
+  'linux-6.18-max',
+  'linux-7.3-max',
+  'linux-7.3-max-sve',
 ];
 
 /**

@@ -9,7 +9,7 @@ import { ERRNO } from '../abi/errno.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result } from '../backend.ts';
 import { hasFeature } from './register-access.ts';
-import type { VcpuState } from './state.ts';
+import type { VcpuState, VmState } from './state.ts';
 import { readStruct, writeStruct } from './user-memory.ts';
 
 /** What serves a group of attributes; `data` is as long as the caller made it. */
@@ -19,8 +19,8 @@ interface Group {
   set(vcpu: VcpuState, attr: number, data: Uint8Array): Result;
 }
 
-/** Attributes of KVM_ARM_VCPU_PMU_V3_CTRL (asm/kvm.h). */
-const PMU = { IRQ: 0, INIT: 1, FILTER: 2, SET_PMU: 3 } as const;
+/** Attributes of KVM_ARM_VCPU_PMU_V3_CTRL (asm/kvm.h), of which older kernels lack the last ones. */
+const PMU = { IRQ: 0, INIT: 1, FILTER: 2, SET_PMU: 3, SET_NR_COUNTERS: 4 } as const;
 
 /** Features are the VM's: a vCPU has them even before its own init. */
 function hasPmu(vcpu: VcpuState): boolean {
@@ -28,21 +28,26 @@ function hasPmu(vcpu: VcpuState): boolean {
 }
 
 const pmu: Group = {
-  has: (vcpu, attr) => (attr <= PMU.SET_PMU && hasPmu(vcpu) ? 0 : -ERRNO.ENXIO),
+  has: (vcpu, attr) => (attr < vcpu.vm.host.profile.pmuAttributes && hasPmu(vcpu) ? 0 : -ERRNO.ENXIO),
   get: (_, attr) => (attr === PMU.IRQ ? -ERRNO.EINVAL : -ERRNO.ENXIO),
   set(vcpu, attr, data) {
     if (!hasPmu(vcpu)) return -ERRNO.ENODEV;
     if (vcpu.pmuCreated) return -ERRNO.EBUSY;
+    if (attr >= vcpu.vm.host.profile.pmuAttributes) return -ERRNO.ENXIO;
     switch (attr) {
       case PMU.IRQ:
         return -ERRNO.EINVAL;
       case PMU.INIT:
+        if (vcpu.vm.pmuCounters === undefined) return -ERRNO.ENXIO;
         vcpu.pmuCreated = true;
         return 0;
       case PMU.FILTER:
-        return checkPmuFilter(data);
+        if (!isPmuFilter(data)) return -ERRNO.EINVAL;
+        return vcpu.vm.pmuCounters === undefined ? -ERRNO.ENXIO : 0;
       case PMU.SET_PMU:
-        return -ERRNO.ENXIO;
+        return setPmu(vcpu.vm, new DataView(readStruct(data, 4).buffer).getInt32(0, true));
+      case PMU.SET_NR_COUNTERS:
+        return setCounters(vcpu.vm, new DataView(readStruct(data, 4).buffer).getUint32(0, true));
       default:
         return -ERRNO.ENXIO;
     }
@@ -50,10 +55,25 @@ const pmu: Group = {
 };
 
 /** `struct kvm_pmu_event_filter`: base_event u16, nevents u16, action u8 (0 allow, 1 deny); 16-bit events. */
-function checkPmuFilter(data: Uint8Array): Result {
+function isPmuFilter(data: Uint8Array): boolean {
   const view = new DataView(readStruct(data, 8).buffer);
   const end = view.getUint16(0, true) + view.getUint16(2, true);
-  return end > 0x1_0000 || view.getUint8(4) > 1 ? -ERRNO.EINVAL : 0;
+  return end <= 0x1_0000 && view.getUint8(4) <= 1;
+}
+
+/** `kvm_arm_pmu_v3_set_pmu`: the VM has all counters of the PMU again. */
+function setPmu(vm: VmState, pmu: number): Result {
+  const counters = vm.host.profile.pmus[pmu];
+  if (counters === undefined) return -ERRNO.ENXIO;
+  vm.pmuCounters = vm.pmcrN = BigInt(counters);
+  return 0;
+}
+
+/** `kvm_arm_pmu_v3_set_nr_counters` */
+function setCounters(vm: VmState, count: number): Result {
+  if (vm.pmuCounters === undefined || BigInt(count) > vm.pmuCounters) return -ERRNO.EINVAL;
+  vm.pmcrN = BigInt(count);
+  return 0;
 }
 
 const timer: Group = {

@@ -183,7 +183,8 @@ function reset(vcpu: VcpuState, configuration: Configuration): void {
   if (vm.configuration === undefined) {
     vm.configuration = configuration;
     vm.cells = [...configuration.vmResets];
-    vm.pmcrN = configuration.pmcrN;
+    vm.pmuCounters = configuration.pmuCounters;
+    vm.pmcrN = vm.pmuCounters ?? 0n;
   }
   vcpu.configuration = configuration;
   vcpu.cells = [...configuration.resets];

@@ -6,8 +6,8 @@
 import { wordOffsets } from '../abi/register-id.ts';
 import { encodeVcpuInit } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
-import type { KvmHandle, VcpuHandle } from '../backend.ts';
-import { withVcpus } from './scratch.ts';
+import type { KvmHandle, VcpuHandle, VmHandle } from '../backend.ts';
+import { type Scratch, withVcpus } from './scratch.ts';
 
 /** Two vCPUs of a VM, ready to be asked. */
 export interface Subjects {
@@ -17,14 +17,19 @@ export interface Subjects {
   init(): void;
 }
 
-/** Asks a question of two new vCPUs with these features, initialised and finalized. */
+/**
+ * Asks a question of two new vCPUs with these features, initialised and finalized.
+ *
+ * @param prepare - what the VM needs before it has vCPUs
+ */
 export function withFeatures<Answer>(
   kvm: KvmHandle,
   target: number,
   features: number,
   ask: (subjects: Subjects) => Answer,
+  prepare?: (vm: VmHandle) => void,
 ): Answer {
-  return withVcpus(kvm, 2, ({ vcpus }) => {
+  const makeReady = ({ vcpus }: Scratch): Subjects => {
     const [vcpu, other] = vcpus as [VcpuHandle, VcpuHandle];
     // The kernel takes POWER_OFF out of the struct, so each call gets its own.
     const init = (one: VcpuHandle) => one.armVcpuInit(encodeVcpuInit(target, BigInt(features)));
@@ -32,8 +37,9 @@ export function withFeatures<Answer>(
       init(one);
       if ((features >> KVM_ARM_VCPU.KVM_ARM_VCPU_SVE) & 1) one.armVcpuFinalize(KVM_ARM_VCPU.KVM_ARM_VCPU_SVE);
     }
-    return ask({ vcpu, other, init: () => void init(vcpu) });
-  });
+    return { vcpu, other, init: () => void init(vcpu) };
+  };
+  return withVcpus(kvm, 2, scratch => ask(makeReady(scratch)), prepare);
 }
 
 /** The list of a vCPU that has one. */

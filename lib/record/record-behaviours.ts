@@ -3,9 +3,11 @@
  *
  * @packageDocumentation
  */
+import { KVM_CAP } from '../abi/capabilities.ts';
 import { ERRNO } from '../abi/errno.ts';
-import { CORE_PSTATE, firmwareRegId, sysRegId } from '../abi/register-id.ts';
-import { STRUCT_SIZE } from '../abi/structs.ts';
+import { CORE_PSTATE, coreRegId, firmwareRegId, sysRegId } from '../abi/register-id.ts';
+import { encodeVcpuEvents, STRUCT_SIZE } from '../abi/structs.ts';
+import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { KvmHandle } from '../backend.ts';
 import type { ProfileBehaviours } from '../emulator/profile.ts';
 import { expectValue, initialised, withVcpus } from './scratch.ts';
@@ -21,9 +23,24 @@ type Experiments = {
   readonly [Name in keyof ProfileBehaviours]: (host: Host) => ProfileBehaviours[Name];
 };
 
+const CORE_PC = coreRegId(256);
 const AARCH32_USER = 0x10n;
 const ID_AA64PFR1_EL1 = sysRegId(3, 0, 0, 4, 1);
 const CLIDR_EL1 = sysRegId(3, 1, 0, 0, 1);
+const PMCNTENSET_EL0 = sysRegId(3, 3, 9, 12, 1);
+const CYCLE_COUNTER = 1n << 31n;
+const TIMER_CTL = sysRegId(3, 3, 14, 3, 1);
+const BEYOND_32_BITS = 1n << 32n;
+
+const ESR_EL1 = sysRegId(3, 0, 5, 2, 0);
+const ESR_IL = 1n << 25n;
+const DATA_ABORT = encodeVcpuEvents({
+  serrorPending: false,
+  serrorHasEsr: false,
+  extDabtPending: true,
+  serrorEsr: 0n,
+});
+const PMU_V3 = 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3);
 
 const EXPERIMENTS: Experiments = {
   vcpuEventsNeedInit: ({ kvm }) =>
@@ -41,6 +58,29 @@ const EXPERIMENTS: Experiments = {
     }),
   aarch32User: ({ kvm, target }) =>
     initialised(kvm, target, 0n, vcpu => vcpu.setOneReg(CORE_PSTATE, AARCH32_USER) === 0),
+  eventsTakenAtOnce: ({ kvm, target }) =>
+    initialised(kvm, target, 0n, vcpu => {
+      const before = vcpu.getOneReg(CORE_PC);
+      vcpu.setVcpuEvents(DATA_ABORT);
+      return vcpu.getOneReg(CORE_PC) !== before;
+    }),
+  syndromesHaveLength: ({ kvm, target }) =>
+    initialised(kvm, target, 0n, vcpu => {
+      vcpu.setVcpuEvents(DATA_ABORT);
+      return (expectValue(vcpu.getOneReg(ESR_EL1)) & ESR_IL) !== 0n;
+    }),
+  pmuBitsAssigned: ({ kvm, target }) =>
+    kvm.checkExtension(KVM_CAP.KVM_CAP_ARM_PMU_V3) > 0 &&
+    initialised(kvm, target, PMU_V3, vcpu => {
+      vcpu.setOneReg(PMCNTENSET_EL0, CYCLE_COUNTER);
+      vcpu.setOneReg(PMCNTENSET_EL0, 0n);
+      return vcpu.getOneReg(PMCNTENSET_EL0) === 0n;
+    }),
+  timerControlPlain: ({ kvm, target }) =>
+    initialised(kvm, target, 0n, vcpu => {
+      vcpu.setOneReg(TIMER_CTL, BEYOND_32_BITS);
+      return vcpu.getOneReg(TIMER_CTL) === BEYOND_32_BITS;
+    }),
   clidrNeedsLevel: ({ kvm, target }) =>
     initialised(kvm, target, 0n, vcpu => vcpu.setOneReg(CLIDR_EL1, 0n) === -ERRNO.EINVAL),
 };

@@ -3,13 +3,14 @@
  *
  * @packageDocumentation
  */
+import { KVM_CAP } from '../abi/capabilities.ts';
 import { encodeRegisterId, KVM_REG_ARM_PSCI_VERSION } from '../abi/register-id.ts';
 import { formatRegister } from '../abi/register-names.ts';
 import type { KvmHandle, VcpuHandle } from '../backend.ts';
 import type { HostProfile, ProfileConfiguration, ProfileRegister, WriteRule } from '../emulator/profile.ts';
 import { isSpecial } from '../emulator/special-registers.ts';
 import { listRegisters, readAll, withFeatures } from './read-registers.ts';
-import { type Relations, recordNeeds, recordRelations } from './record-relations.ts';
+import { type Relations, recordNeeds, recordRelations, recordUnlocked } from './record-relations.ts';
 import { recordWrite } from './record-write.ts';
 
 /** What one set of features shows. */
@@ -78,6 +79,15 @@ export function recordRegisters(
       }
     });
   }
+  const enabled = BigUint64Array.of(0n, 0n, 0n, 0n);
+  const unlocked = withFeatures(
+    kvm,
+    target,
+    fullest.features,
+    subjects => recordUnlocked(subjects, recorded[0]!.writes),
+    vm => vm.enableCap(KVM_CAP.KVM_CAP_ARM_WRITABLE_IMP_ID_REGS, 0, enabled),
+  );
+  for (const [id, relation] of unlocked) relations.set(id, { ...relations.get(id), ...relation });
   const rowOf = (id: bigint): ProfileRegister => {
     const base = basis.get(id)!;
     const write = base.writes.get(id);

@@ -13,11 +13,21 @@ export interface Scratch {
   readonly vcpus: readonly VcpuHandle[];
 }
 
-/** Asks a question of a new VM with a number of vCPUs. */
-export function withVcpus<Answer>(kvm: KvmHandle, count: number, ask: (scratch: Scratch) => Answer): Answer {
+/**
+ * Asks a question of a new VM with a number of vCPUs.
+ *
+ * @param prepare - what the VM needs before it has vCPUs
+ */
+export function withVcpus<Answer>(
+  kvm: KvmHandle,
+  count: number,
+  ask: (scratch: Scratch) => Answer,
+  prepare?: (vm: VmHandle) => void,
+): Answer {
   const vm = expectHandle('KVM_CREATE_VM', kvm.createVm(0n));
   const vcpus: VcpuHandle[] = [];
   try {
+    prepare?.(vm);
     for (let id = 0; id < count; id++) vcpus.push(expectHandle('KVM_CREATE_VCPU', vm.createVcpu(id)));
     return ask({ vm, vcpus });
   } finally {
