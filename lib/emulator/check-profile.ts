@@ -134,6 +134,7 @@ const profile = record({
     syndromesHaveLength: flag,
     pmuBitsAssigned: flag,
     timerControlPlain: flag,
+    emptyFilterRefused: flag,
     clidrNeedsLevel: flag,
   }),
   anyCoprocessor: list(id),

@@ -130,14 +130,24 @@ export function withCounterWidth(id: bigint, access: RegisterAccess): RegisterAc
 const PMCCFILTR_EL0 = sysRegId(3, 3, 14, 15, 7);
 const PMEVTYPER_EL0 = Array.from({ length: 31 }, (_, n) => sysRegId(3, 3, 14, 12 + (n >> 3), n & 7));
 
-/** The special registers of the PMU, by id. */
-export const pmuRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
-  [PMCR_EL0, pmcr],
+/** The registers with a bit for each counter. */
+const counterBits: readonly (readonly [bigint, SpecialRegister])[] = [
   [sysRegId(3, 0, 9, 14, 1), bits('sets')], // PMINTENSET_EL1
   [sysRegId(3, 0, 9, 14, 2), bits('clears')], // PMINTENCLR_EL1
   [sysRegId(3, 3, 9, 12, 1), bits('sets')], // PMCNTENSET_EL0
   [sysRegId(3, 3, 9, 12, 2), bits('clears')], // PMCNTENCLR_EL0
   [sysRegId(3, 3, 9, 12, 3), bits('clears')], // PMOVSCLR_EL0
   [sysRegId(3, 3, 9, 14, 3), bits('sets')], // PMOVSSET_EL0
+];
+
+/** Whether a reset cuts the register to the counters that the VM has then. */
+export function isCutToCounters(id: bigint): boolean {
+  return counterBits.some(([cut]) => cut === id);
+}
+
+/** The special registers of the PMU, by id. */
+export const pmuRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
+  [PMCR_EL0, pmcr],
+  ...counterBits,
   ...[...PMEVTYPER_EL0, PMCCFILTR_EL0].map(id => [id, eventType] as const),
 ];

@@ -85,6 +85,8 @@ export interface ProfileBehaviours {
   readonly pmuBitsAssigned: boolean;
   /** CNTx_CTL is 64 bits of storage and never shows ISTATUS (`arch_timer_set_user`, sys_regs.c). */
   readonly timerControlPlain: boolean;
+  /** A SMCCC filter of no functions is EINVAL; otherwise one from 0 on is of all (`kvm_smccc_set_filter`, hypercalls.c). */
+  readonly emptyFilterRefused: boolean;
   /** CLIDR_EL1 must name a level of coherence, as the caches of this CPU have no IDC (`set_clidr`, sys_regs.c). */
   readonly clidrNeedsLevel: boolean;
 }

@@ -40,6 +40,10 @@ const DATA_ABORT = encodeVcpuEvents({
   extDabtPending: true,
   serrorEsr: 0n,
 });
+/** Attribute of a VM, and the size of `struct kvm_smccc_filter`. */
+const SMCCC_CTRL = 0;
+const SMCCC_FILTER = 0n;
+const FILTER_SIZE = 24;
 const PMU_V3 = 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3);
 
 const EXPERIMENTS: Experiments = {
@@ -81,6 +85,12 @@ const EXPERIMENTS: Experiments = {
       vcpu.setOneReg(TIMER_CTL, BEYOND_32_BITS);
       return vcpu.getOneReg(TIMER_CTL) === BEYOND_32_BITS;
     }),
+  emptyFilterRefused: ({ kvm }) =>
+    withVcpus(
+      kvm,
+      0,
+      ({ vm }) => vm.setDeviceAttr(SMCCC_CTRL, SMCCC_FILTER, new Uint8Array(FILTER_SIZE)) === -ERRNO.EINVAL,
+    ),
   clidrNeedsLevel: ({ kvm, target }) =>
     initialised(kvm, target, 0n, vcpu => vcpu.setOneReg(CLIDR_EL1, 0n) === -ERRNO.EINVAL),
 };

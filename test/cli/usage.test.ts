@@ -31,7 +31,7 @@ const WRONG_WORDS: [words: string, line: string][] = [
   ['info --backend x', '--backend takes one of auto, native, emulated; got "x"'],
   [
     'info --host linux-6.12-neoverse-n2',
-    '--host takes one of linux-6.12-neoverse-n1, linux-6.12-cortex-a57, linux-6.12-max, linux-6.12-max-sve; got "linux-6.12-neoverse-n2" (did you mean linux-6.12-neoverse-n1?)',
+    '--host takes one of linux-6.12-neoverse-n1, linux-6.12-cortex-a57, linux-6.12-max, linux-6.12-max-sve, linux-6.18-max, linux-7.3-max, linux-7.3-max-sve; got "linux-6.12-neoverse-n2" (did you mean linux-6.12-neoverse-n1?)',
   ],
   ['info here', 'info takes no argument "here"; see kvm-arm64 info --help'],
   ['psci sett 1.0', 'psci takes no argument "sett" (did you mean set?); see kvm-arm64 psci --help'],
