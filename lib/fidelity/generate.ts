@@ -5,10 +5,11 @@
  */
 import { KVM_CAP } from '../abi/capabilities.ts';
 import { CORE_PSTATE, coreRegId, sysRegId } from '../abi/register-id.ts';
+import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { HostProfile } from '../emulator/profile.ts';
 import { type Call, hexBytes } from './calls.ts';
 import { MOVES, vcpuEvents } from './moves.ts';
-import { Sequence } from './sequence.ts';
+import { featureSets, Sequence } from './sequence.ts';
 
 /** Any move at any time; half of the time there is a vCPU to begin with. */
 function wander(length: number, s: Sequence): void {
@@ -106,10 +107,13 @@ export function allCapabilities(s: Sequence): void {
   capabilities(0, MAX_CAPABILITY, s);
 }
 
-/** Each feature alone, and the first two that the kernel does not know, on a VM of its own. */
+/** Each feature alone, the first two that the kernel does not know, and each set that it accepts, on VMs of their own. */
 export function everyFeature(s: Sequence): void {
-  for (let bit = 0; bit < s.profile.knownFeatures + 2; bit++) {
-    s.init(s.createVcpu(s.createVm(), 0), 1n << BigInt(bit));
+  const alone = Array.from({ length: s.profile.knownFeatures + 2 }, (_, bit) => 1n << BigInt(bit));
+  for (const features of [...alone, ...featureSets(s.profile).map(BigInt)]) {
+    const vcpu = s.createVcpu(s.createVm(), 0);
+    s.init(vcpu, features);
+    s.call(vcpu, 'armVcpuFinalize', KVM_ARM_VCPU.KVM_ARM_VCPU_SVE);
   }
 }
 
