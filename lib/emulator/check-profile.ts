@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { KvmError } from '../errors.ts';
-import { CLIDR_RULES, FORMAT, type HostProfile, VERSION } from './profile.ts';
+import { CLIDR_RULES, FORMAT, type HostProfile, PMU_RULES, VERSION } from './profile.ts';
 
 /** Answers what a value must be, if it is not that. */
 type Check = (value: unknown) => string | undefined;
@@ -24,6 +24,8 @@ const count = must(
 );
 const integer = must('a whole number', value => Number.isSafeInteger(value));
 const flag = must('true or false', value => typeof value === 'boolean');
+const oneOf = (words: readonly string[]) =>
+  must(`one of ${words.join(', ')}`, value => words.some(word => word === value));
 const hex = must(
   'a number in hex digits',
   value => typeof value === 'string' && /^[0-9a-f]{1,512}$/.test(value),
@@ -85,6 +87,10 @@ const rule: Check = value => {
     ? record({ stored: hex })(value)
     : record({ digits: table(digits, position) })(value);
 };
+const orNull =
+  (check: Check): Check =>
+  value =>
+    value === null ? undefined : check(value);
 const position = must('the position of a digit', name => /^\d{1,3}$/.test(String(name)));
 const numbered = (check: Check) =>
   table(
@@ -97,6 +103,7 @@ const register = record({
   reset: hex,
   write: absentOr(rule),
   scope: absentOr(must("'vm', or absent", value => value === 'vm')),
+  unlocked: absentOr(orNull(rule)),
   survivesInit: onlyTrue,
   varies: onlyTrue,
   unlisted: onlyTrue,
@@ -118,19 +125,26 @@ const profile = record({
   psci: record({ withFeature: list(hex), withoutFeature: list(hex), latest: hex }),
   counterHz: must('a frequency above 0', value => Number.isSafeInteger(value) && (value as number) > 0),
   mpStates: list(count),
-  pmuAttributes: count,
   timerPpis: list(count),
+  pmuAttributes: count,
+  pmus: numbered(count),
   writableMasks: numbered(hex),
   behaviours: record({
     vcpuEventsNeedInit: flag,
     workaround2WithoutSsbs: count,
     aarch32User: flag,
-    clidr: must(`one of ${CLIDR_RULES.join(', ')}`, value => CLIDR_RULES.some(known => known === value)),
+    clidr: oneOf(CLIDR_RULES),
     featuresPerVcpu: flag,
     widthOfAllVcpus: flag,
     vmAttributes: flag,
-    rawPmu: flag,
+    pmu: oneOf(PMU_RULES),
     bankedNarrowing: flag,
+    abortTakenAtOnce: flag,
+    abort32TakenAtOnce: flag,
+    serrorTakenAtOnce: flag,
+    abortSyndrome: hex,
+    timerControlPlain: flag,
+    emptyFilterRefused: flag,
   }),
   anyCoprocessor: record({ registers: list(id), except: list(count) }),
   configurations: list(
@@ -138,7 +152,7 @@ const profile = record({
       features: list(count),
       absent: absentOr(list(id)),
       resets: absentOr(table(hex, id)),
-      writes: absentOr(table(value => (value === null ? undefined : rule(value)), id)),
+      writes: absentOr(table(orNull(rule), id)),
     }),
   ),
   registers: list(register),

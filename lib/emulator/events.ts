@@ -9,6 +9,7 @@ import { CORE_PSTATE, sysRegId } from '../abi/register-id.ts';
 import { decodeVcpuEvents, encodeVcpuEvents } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result } from '../backend.ts';
+import { enterDataAbort32, enterException } from './exceptions.ts';
 import { hasFeature } from './register-access.ts';
 import type { VcpuState } from './state.ts';
 
@@ -30,10 +31,17 @@ const TCR_EL1 = sysRegId(3, 0, 2, 0, 2);
 const TTBCR_EAE = 1n << 31n;
 const DFSR_EXTABT_LPAE = 0x210n;
 const DFSR_EXTABT = 0x8n;
+const LOW_HALF = 0xffff_ffffn;
 
-/** A data abort from the same exception level, or from a lower one, with a synchronous external abort as its cause. */
-const EC_DABT = { current: 0x25n << 26n, lower: 0x24n << 26n };
-const FSC_EXTABT = 0x10n;
+/** In the exception class of a data abort: it comes from the same exception level, rather than from a lower one. */
+const FROM_CURRENT = 1n << 26n;
+const EC_SERROR = 0x2fn << 26n;
+
+/** ESR_ELx.IL, the length of the instruction: 32 bits, or unknown. */
+const ESR_IL = 1n << 25n;
+
+/** PSTATE.A: an SError waits. */
+const PSTATE_A = 1n << 8n;
 
 /** Whether the CPU has the RAS extension, with which an SError has a syndrome. */
 function hasRas(vcpu: VcpuState): boolean {
@@ -55,39 +63,74 @@ export function getEvents(vcpu: VcpuState, events: Uint8Array): Result {
   return 0;
 }
 
-/** Makes what the struct says pending. */
+/** Makes what the struct says pending, or has the vCPU take it. */
 export function setEvents(vcpu: VcpuState, bytes: Uint8Array): Result {
-  if (vcpu.vm.host.profile.behaviours.vcpuEventsNeedInit && vcpu.configuration === undefined)
-    return -ERRNO.ENOEXEC;
+  const { vcpuEventsNeedInit, serrorTakenAtOnce } = vcpu.vm.host.profile.behaviours;
+  if (vcpuEventsNeedInit && vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
   if (MUST_BE_ZERO.some(([from, to]) => bytes.subarray(from, to).some(byte => byte !== 0)))
     return -ERRNO.EINVAL;
-  const { serrorPending, serrorHasEsr, extDabtPending, serrorEsr } = decodeVcpuEvents(bytes);
-  if (serrorPending && serrorHasEsr) {
-    if (!hasRas(vcpu) || (serrorEsr & ~ISS_MASK) !== 0n) return -ERRNO.EINVAL;
-    vcpu.serror = serrorEsr;
-  } else if (serrorPending) {
-    vcpu.serror = ESR_ISV;
+  const events = decodeVcpuEvents(bytes);
+  if (serrorTakenAtOnce) {
+    // The abort masks an SError that comes with it.
+    if (events.extDabtPending) injectDataAbort(vcpu);
+    return injectSerror(vcpu, events);
   }
-  if (extDabtPending) injectDataAbort(vcpu);
+  const result = injectSerror(vcpu, events);
+  if (result === 0 && events.extDabtPending) injectDataAbort(vcpu);
+  return result;
+}
+
+function injectSerror(
+  vcpu: VcpuState,
+  { serrorPending, serrorHasEsr, serrorEsr }: ReturnType<typeof decodeVcpuEvents>,
+): Result {
+  if (!serrorPending) return 0;
+  if (serrorHasEsr && (!hasRas(vcpu) || (serrorEsr & ~ISS_MASK) !== 0n)) return -ERRNO.EINVAL;
+  const syndrome = serrorHasEsr ? serrorEsr : ESR_ISV;
+  if (vcpu.vm.host.profile.behaviours.serrorTakenAtOnce && !masksSerror(vcpu)) takeSerror(vcpu, syndrome);
+  else vcpu.serror = syndrome;
   return 0;
 }
 
-/** The abort shows in ESR_EL1 and FAR_EL1 at once; the vector is taken by the next run. */
+/** Where a register of this configuration lies. */
+function cellOf({ configuration }: VcpuState, id: bigint): number {
+  return configuration!.registers.get(id)!.cell;
+}
+
+function masksSerror(vcpu: VcpuState): boolean {
+  return (vcpu.cells[cellOf(vcpu, CORE_PSTATE)]! & PSTATE_A) !== 0n;
+}
+
+/** Taken to AArch64 even by a vCPU with a 32-bit EL1, whose data aborts in turn are not taken: so the kernels do. */
+function takeSerror(vcpu: VcpuState, syndrome: bigint): void {
+  vcpu.cells[cellOf(vcpu, ESR_EL1)] = EC_SERROR | (abortSyndrome(vcpu) & ESR_IL) | syndrome;
+  enterException(vcpu, 'serror');
+}
+
+function abortSyndrome(vcpu: VcpuState): bigint {
+  return BigInt(`0x${vcpu.vm.host.profile.behaviours.abortSyndrome}`);
+}
+
+/** The abort shows in ESR_EL1 and FAR_EL1 at once, even where the vector is not taken yet. */
 function injectDataAbort(vcpu: VcpuState): void {
   if (vcpu.configuration === undefined) return;
-  const { registers } = vcpu.configuration;
-  const is32Bit = hasFeature(vcpu, KVM_ARM_VCPU.KVM_ARM_VCPU_EL1_32BIT);
-  const cell = (id: bigint) => registers.get(id)!.cell;
   const { cells } = vcpu;
-  if (is32Bit) {
+  const { abortTakenAtOnce, abort32TakenAtOnce } = vcpu.vm.host.profile.behaviours;
+  const esr = cellOf(vcpu, ESR_EL1);
+  const far = cellOf(vcpu, FAR_EL1);
+  if (hasFeature(vcpu, KVM_ARM_VCPU.KVM_ARM_VCPU_EL1_32BIT)) {
     // `inject_abt32`: FAR_EL1 is IFAR and DFAR, of which this is DFAR, and ESR_EL1 is DFSR.
-    const isLpae = (cells[cell(TCR_EL1)]! & TTBCR_EAE) !== 0n;
-    cells[cell(ESR_EL1)] = isLpae ? DFSR_EXTABT_LPAE : DFSR_EXTABT;
-    cells[cell(FAR_EL1)] = cells[cell(FAR_EL1)]! & ~0xffff_ffffn;
+    const isLpae = (cells[cellOf(vcpu, TCR_EL1)]! & TTBCR_EAE) !== 0n;
+    const dfsr = isLpae ? DFSR_EXTABT_LPAE : DFSR_EXTABT;
+    if (abort32TakenAtOnce) enterDataAbort32(vcpu);
+    // A kernel that does it there writes the 32-bit register alone.
+    cells[esr] = abort32TakenAtOnce ? (cells[esr]! & ~LOW_HALF) | dfsr : dfsr;
+    cells[far] = cells[far]! & ~LOW_HALF;
   } else {
-    const mode = cells[cell(CORE_PSTATE)]! & 0x1fn;
+    const mode = cells[cellOf(vcpu, CORE_PSTATE)]! & 0x1fn;
     const isLower = (mode & 0x10n) !== 0n || (mode & 0xfn) === 0n;
-    cells[cell(ESR_EL1)] = (isLower ? EC_DABT.lower : EC_DABT.current) | FSC_EXTABT;
-    cells[cell(FAR_EL1)] = 0n;
+    cells[esr] = abortSyndrome(vcpu) & (isLower ? ~FROM_CURRENT : -1n);
+    cells[far] = 0n;
+    if (abortTakenAtOnce) enterException(vcpu, 'sync');
   }
 }

@@ -6,7 +6,9 @@
  */
 import { ERRNO } from '../abi/errno.ts';
 import { sysRegId } from '../abi/register-id.ts';
+import type { WriteRule } from './profile.ts';
 import type { SpecialRegister } from './register-access.ts';
+import type { RegisterAccess, Storage } from './state.ts';
 import { plainRegister } from './write-rules.ts';
 
 /** The vCPU's id in the affinity fields, at most 16 in the lowest (`reset_mpidr`). */
@@ -36,6 +38,19 @@ const clidr: SpecialRegister = ({ cell, scope, profile }) => {
     },
   };
 };
+
+/** A register with another rule for writes once the VM's identity is unlocked (`set_imp_id_reg`). */
+export function withUnlocking(
+  { cell, scope, unlocked }: Storage & { readonly unlocked: WriteRule | null | undefined },
+  locked: RegisterAccess,
+): RegisterAccess {
+  if (unlocked === undefined) return locked;
+  const free = plainRegister({ cell, scope, ...(unlocked && { write: unlocked }) });
+  return {
+    ...locked,
+    set: (vcpu, value) => (vcpu.vm.identityUnlocked ? free : locked).set(vcpu, value),
+  };
+}
 
 /** The special identification registers, by id. */
 export const identityRegisters: readonly (readonly [bigint, SpecialRegister])[] = [

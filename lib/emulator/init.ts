@@ -109,8 +109,9 @@ function reset(vcpu: VcpuState, configuration: Configuration): void {
   if (vm.configuration === undefined) {
     vm.configuration = configuration;
     vm.cells = [...configuration.vmResets];
-    vm.pmcrN = configuration.pmcrN;
+    vm.pmcrN = configuration.pmuCounters ?? 0n;
   }
+  vm.pmuCounters ??= configuration.pmuCounters;
   vcpu.configuration = configuration;
   vcpu.cells = [...configuration.resets];
   for (const access of configuration.computed) vcpu.cells[access.cell] = access.reset!(vcpu);

@@ -5,7 +5,8 @@
  * @packageDocumentation
  */
 import { checkProfile } from './check-profile.ts';
-import { physicalCounters, withCounterWidth } from './pmu-registers.ts';
+import { withUnlocking } from './identity-registers.ts';
+import { chosenCounters, withCounterWidth } from './pmu-registers.ts';
 import type { HostProfile, ProfileConfiguration, ProfileRegister } from './profile.ts';
 import { idDigit } from './register-access.ts';
 import { specialRegister } from './special-registers.ts';
@@ -39,7 +40,7 @@ function makeModel(profile: HostProfile): HostModel {
       if (configuration === undefined) {
         const recorded = profile.configurations.find(({ features: sets }) => sets.includes(features));
         if (recorded === undefined) return undefined;
-        configuration = configure(profile, storage, recorded);
+        configuration = configure(profile, storage, features, recorded);
         configurations.set(features, configuration);
       }
       return configuration;
@@ -60,6 +61,7 @@ function layOut({ registers }: HostProfile): ReadonlyMap<string, Storage> {
 function configure(
   profile: HostProfile,
   storage: ReadonlyMap<string, Storage>,
+  features: number,
   { absent = [], resets = {}, writes = {} }: ProfileConfiguration,
 ): Configuration {
   const missing = new Set(absent);
@@ -71,14 +73,17 @@ function configure(
     const { cell, scope } = storage.get(id)!;
     values[scope][cell] ??= fromHex(resets[id] ?? reset);
   }
-  for (const { id, write: usual, survivesInit, needs } of present) {
+  for (const { id, write: usual, unlocked, survivesInit, needs } of present) {
     const write = id in writes ? writes[id] : usual;
     const { cell, scope } = storage.get(id)!;
     if (survivesInit) surviving.push(cell);
     const number = fromHex(id);
     const access =
       specialRegister(number, { cell, scope, profile }) ??
-      withCounterWidth(number, plainRegister({ cell, scope, ...(write && { write }) }));
+      withUnlocking(
+        { cell, scope, unlocked },
+        withCounterWidth(number, plainRegister({ cell, scope, ...(write && { write }) })),
+      );
     registers.set(number, needs === undefined ? access : { ...access, isPresent: presence(needs) });
   }
   const vectorLengths = registers.get(SVE_VLS);
@@ -97,7 +102,7 @@ function configure(
     vmResets: values.vm,
     computed: [...registers.values()].filter(({ reset }) => reset !== undefined),
     sveMaxVq: vectorLengths === undefined ? 0 : greatestVq(values.vcpu[vectorLengths.cell]!),
-    pmcrN: physicalCounters(registers, values.vcpu),
+    pmuCounters: chosenCounters(features, registers, values.vcpu),
     surviving,
   };
 }

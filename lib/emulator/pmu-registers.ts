@@ -4,7 +4,8 @@
  * @packageDocumentation
  */
 import { sysRegId } from '../abi/register-id.ts';
-import { cellsOf, idDigit, type SpecialRegister } from './register-access.ts';
+import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
+import { cellsOf, hasFeature, idDigit, type SpecialRegister } from './register-access.ts';
 import type { RegisterAccess, VcpuState } from './state.ts';
 import { plainRegister } from './write-rules.ts';
 
@@ -21,13 +22,18 @@ const PMCR_LC = 1n << 6n;
 const PMCR_EL0 = sysRegId(3, 3, 9, 12, 0);
 const counters = (pmcr: bigint) => (pmcr >> N_SHIFT) & N_MASK;
 
-/** How many counters the CPU has: it stands in the recorded reset value of PMCR_EL0. */
-export function physicalCounters(
+/**
+ * How many counters the PMU has that the kernel chooses for a vCPU: it stands in the recorded reset value of PMCR_EL0.
+ * With the feature PMU_V3_STRICT it chooses none.
+ */
+export function chosenCounters(
+  features: number,
   registers: ReadonlyMap<bigint, RegisterAccess>,
   resets: readonly bigint[],
-): bigint {
+): bigint | undefined {
   const access = registers.get(PMCR_EL0);
-  return access === undefined ? 0n : counters(resets[access.cell]!);
+  const isStrict = ((features >> KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3_STRICT) & 1) === 1;
+  return access === undefined || isStrict ? undefined : counters(resets[access.cell]!);
 }
 
 const pmcr: SpecialRegister = ({ cell, scope, profile }) => ({
@@ -35,7 +41,9 @@ const pmcr: SpecialRegister = ({ cell, scope, profile }) => ({
   scope,
   get: vcpu => (vcpu.cells[cell]! & ~(N_MASK << N_SHIFT)) | (vcpu.vm.pmcrN << N_SHIFT),
   set(vcpu, value) {
-    if (counters(value) <= vcpu.configuration!.pmcrN) vcpu.vm.pmcrN = counters(value);
+    const { pmuCounters = 0n } = vcpu.vm;
+    const isStrict = hasFeature(vcpu, KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3_STRICT);
+    if (!isStrict && counters(value) <= pmuCounters) vcpu.vm.pmcrN = counters(value);
     vcpu.cells[cell] = (value & PMCR_MASK) | (profile.behaviours.aarch32User ? 0n : PMCR_LC);
     return 0;
   },
@@ -46,16 +54,18 @@ function counterMask(vcpu: VcpuState): bigint {
   return (1n << 31n) | ((1n << vcpu.vm.pmcrN) - 1n);
 }
 
-/** One of a pair of registers over the same bits: a write sets those that are 1, or clears them. */
+/** One of a pair of registers over the same bits: a write sets those that are 1, clears them, or is assigned. */
 const bits =
   (effect: 'sets' | 'clears'): SpecialRegister =>
-  ({ cell, scope }) => ({
+  ({ cell, scope, profile }) => ({
     cell,
     scope,
     get: vcpu => vcpu.cells[cell]! & counterMask(vcpu),
     set(vcpu, value) {
       const chosen = value & counterMask(vcpu);
-      vcpu.cells[cell] = effect === 'sets' ? vcpu.cells[cell]! | chosen : vcpu.cells[cell]! & ~chosen;
+      if (profile.behaviours.pmu === 'assigned') vcpu.cells[cell] = chosen;
+      else if (effect === 'sets') vcpu.cells[cell] = vcpu.cells[cell]! | chosen;
+      else vcpu.cells[cell] = vcpu.cells[cell]! & ~chosen;
       return 0;
     },
     // The unknown value of a reset is cut to the counters that there are at that time (`reset_pmu_reg`).
@@ -77,11 +87,16 @@ const EXCLUDE_EL1_EL0 = 0xc000_0000n;
 const INCLUDE_EL2 = 0x0800_0000n;
 const EXCLUDE_NS_AND_EL3 = 0x3400_0000n;
 
+/** The bits of an event's number, by the PMUVer that the vCPU has now. */
+export function eventMask(vcpu: VcpuState): bigint {
+  return EVENT_MASK[idDigit(vcpu, ID_AA64DFR0_EL1, 2)] ?? 0n;
+}
+
 /** The bits of an event selector that the vCPU's ID registers allow for (`kvm_pmu_evtyper_mask`, pmu-emul.c). */
 function eventTypeMask(vcpu: VcpuState): bigint {
   return (
     EXCLUDE_EL1_EL0 |
-    (EVENT_MASK[idDigit(vcpu, ID_AA64DFR0_EL1, 2)] ?? 0n) |
+    eventMask(vcpu) |
     (idDigit(vcpu, ID_AA64PFR0_EL1, 2) === 0 ? 0n : INCLUDE_EL2) |
     (idDigit(vcpu, ID_AA64PFR0_EL1, 3) === 0 ? 0n : EXCLUDE_NS_AND_EL3)
   );
@@ -119,22 +134,32 @@ export function withCounterWidth(id: bigint, access: RegisterAccess): RegisterAc
 const PMCCFILTR_EL0 = sysRegId(3, 3, 14, 15, 7);
 const PMEVTYPER_EL0 = Array.from({ length: 31 }, (_, n) => sysRegId(3, 3, 14, 12 + (n >> 3), n & 7));
 
+/** The registers with a bit for each counter. */
+const counterBits: readonly (readonly [bigint, SpecialRegister])[] = [
+  [sysRegId(3, 0, 9, 14, 1), bits('sets')], // PMINTENSET_EL1
+  [sysRegId(3, 0, 9, 14, 2), bits('clears')], // PMINTENCLR_EL1
+  [sysRegId(3, 3, 9, 12, 1), bits('sets')], // PMCNTENSET_EL0
+  [sysRegId(3, 3, 9, 12, 2), bits('clears')], // PMCNTENCLR_EL0
+  [sysRegId(3, 3, 9, 12, 3), bits('clears')], // PMOVSCLR_EL0
+  [sysRegId(3, 3, 9, 14, 3), bits('sets')], // PMOVSSET_EL0
+];
+
+/** Whether a reset cuts the register to the counters that the VM has then. */
+export function isCutToCounters(id: bigint): boolean {
+  return counterBits.some(([cut]) => cut === id);
+}
+
 /** On an old kernel they are storage. */
-const unlessRaw =
+const unlessStored =
   (special: SpecialRegister): SpecialRegister =>
   context =>
-    context.profile.behaviours.rawPmu ? undefined : special(context);
+    context.profile.behaviours.pmu === 'stored' ? undefined : special(context);
 
 /** The special registers of the PMU, by id. */
 export const pmuRegisters: readonly (readonly [bigint, SpecialRegister])[] = (
   [
     [PMCR_EL0, pmcr],
-    [sysRegId(3, 0, 9, 14, 1), bits('sets')], // PMINTENSET_EL1
-    [sysRegId(3, 0, 9, 14, 2), bits('clears')], // PMINTENCLR_EL1
-    [sysRegId(3, 3, 9, 12, 1), bits('sets')], // PMCNTENSET_EL0
-    [sysRegId(3, 3, 9, 12, 2), bits('clears')], // PMCNTENCLR_EL0
-    [sysRegId(3, 3, 9, 12, 3), bits('clears')], // PMOVSCLR_EL0
-    [sysRegId(3, 3, 9, 14, 3), bits('sets')], // PMOVSSET_EL0
+    ...counterBits,
     ...[...PMEVTYPER_EL0, PMCCFILTR_EL0].map(id => [id, eventType] as const),
   ] as const
-).map(([id, special]) => [id, unlessRaw(special)] as const);
+).map(([id, special]) => [id, unlessStored(special)] as const);

@@ -34,6 +34,11 @@ export interface ProfileRegister {
   readonly write?: WriteRule;
   /** `'vm'`: one value for all vCPUs of the VM, set up by the first init. Default: each vCPU has its own. */
   readonly scope?: 'vm';
+  /**
+   * What a write does once KVM_CAP_ARM_WRITABLE_IMP_ID_REGS is enabled, where that is something else; null: every bit is
+   * stored.
+   */
+  readonly unlocked?: WriteRule | null;
   /** A further init leaves its value alone. */
   readonly survivesInit?: true;
   /** It moves by itself; the reset value is then 0. */
@@ -62,6 +67,10 @@ export interface ProfileConfiguration {
 export const CLIDR_RULES = ['fixed', 'any', 'level'] as const;
 export type ClidrRule = (typeof CLIDR_RULES)[number];
 
+/** What writes of the PMU's registers do. */
+export const PMU_RULES = ['stored', 'change', 'assigned'] as const;
+export type PmuRule = (typeof PMU_RULES)[number];
+
 /** How a kernel behaves where kernels differ and no value tells. */
 export interface ProfileBehaviours {
   /** KVM_GET/SET_VCPU_EVENTS before KVM_ARM_VCPU_INIT: ENOEXEC, or an answer. */
@@ -81,10 +90,31 @@ export interface ProfileBehaviours {
   readonly widthOfAllVcpus: boolean;
   /** A VM has device attributes (the SMCCC filter, Linux 6.4). */
   readonly vmAttributes: boolean;
-  /** The PMU's registers are storage for userspace, without the rules that a guest meets (before Linux 6.7). */
-  readonly rawPmu: boolean;
+  /**
+   * What userspace's writes of the PMU's registers are: `'stored'` before Linux 6.7, without the rules that a guest meets;
+   * then PM*SET and PM*CLR `'change'` by the bits that are written, and later they are `'assigned'` (`set_pmreg`, sys_regs.c).
+   */
+  readonly pmu: PmuRule;
   /** How a core register is cut to 32 bits: X0 to X15 as the AArch32 mode banks them (`vcpu_reg32`, before Linux 5.11). */
   readonly bankedNarrowing: boolean;
+  /** KVM_SET_VCPU_EVENTS has a data abort taken at once, rather than at the next run. */
+  readonly abortTakenAtOnce: boolean;
+  /** The same, of a vCPU with a 32-bit EL1 (before Linux 5.11, `prepare_fault32`, arch/arm64/kvm/aarch32.c). */
+  readonly abort32TakenAtOnce: boolean;
+  /**
+   * An SError is taken at once, too, where PSTATE does not mask it, and after a data abort that comes with it
+   * (`commit_pending_events`, arch/arm64/kvm/guest.c of Linux 6.18).
+   */
+  readonly serrorTakenAtOnce: boolean;
+  /**
+   * ESR_EL1 of a data abort at EL1: with or without IL, the length of the instruction, which there was none; with its
+   * sign in the upper half in 6.1 (`inject_abt64`, inject_fault.c).
+   */
+  readonly abortSyndrome: Hex;
+  /** CNTx_CTL is 64 bits of storage and never shows ISTATUS (`arch_timer_set_user`, sys_regs.c). */
+  readonly timerControlPlain: boolean;
+  /** A SMCCC filter of no functions is EINVAL; otherwise one from 0 on is of all (`kvm_smccc_set_filter`, hypercalls.c). */
+  readonly emptyFilterRefused: boolean;
 }
 
 export const FORMAT = 'kvm-arm64-host';
@@ -127,10 +157,12 @@ export interface HostProfile {
   readonly counterHz: number;
   /** States that KVM_SET_MP_STATE accepts. */
   readonly mpStates: readonly number[];
-  /** How many attributes the group KVM_ARM_VCPU_PMU_V3_CTRL has. */
-  readonly pmuAttributes: number;
   /** Interrupts of the timers, by attribute of the group KVM_ARM_VCPU_TIMER_CTRL. */
   readonly timerPpis: readonly number[];
+  /** How many attributes the group KVM_ARM_VCPU_PMU_V3_CTRL has. */
+  readonly pmuAttributes: number;
+  /** The PMUs that KVM_ARM_VCPU_PMU_V3_SET_PMU accepts, by number: how many event counters each has. */
+  readonly pmus: Readonly<Record<string, number>>;
   /** KVM_ARM_GET_REG_WRITABLE_MASKS by index, where not 0. */
   readonly writableMasks: Readonly<Record<string, Hex>>;
   readonly behaviours: ProfileBehaviours;
@@ -157,6 +189,9 @@ export const HOSTS: readonly string[] = [
   'linux-6.12-max',
   'linux-6.12-max-sve',
   DEFAULT_HOST,
+  'linux-6.18-max',
+  'linux-7.3-max',
+  'linux-7.3-max-sve',
 ];
 
 /**

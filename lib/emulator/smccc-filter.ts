@@ -35,8 +35,10 @@ export function setSmcccAttr(vm: VmState, group: number, attr: bigint, data: Uin
   if (known !== 0) return known;
   const view = new DataView(readStruct(data, FILTER_SIZE).buffer);
   const start = view.getUint32(0, true);
-  const end = (start + view.getUint32(4, true) - 1) >>> 0;
+  const count = view.getUint32(4, true);
+  const end = (start + count - 1) >>> 0;
   for (let i = 9; i < FILTER_SIZE; i++) if (view.getUint8(i) !== 0) return -ERRNO.EINVAL;
+  if (count === 0 && vm.host.profile.behaviours.emptyFilterRefused) return -ERRNO.EINVAL;
   if (end < start || view.getUint8(8) >= ACTIONS) return -ERRNO.EINVAL;
   vm.smcccFilter ??= [...RESERVED];
   if (vm.smcccFilter.some(range => start <= range.end && end >= range.start)) return -ERRNO.EEXIST;

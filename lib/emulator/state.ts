@@ -40,8 +40,8 @@ export interface Configuration {
   readonly computed: readonly RegisterAccess[];
   /** The host's greatest vector length, in quadwords; 0 without SVE. */
   readonly sveMaxVq: number;
-  /** PMCR_EL0.N of the physical counters; 0 without a PMU. */
-  readonly pmcrN: bigint;
+  /** How many event counters the PMU has that the kernel chooses; undefined where it chooses none. */
+  readonly pmuCounters: bigint | undefined;
   /** Cells of the vCPU that a further init leaves alone. */
   readonly surviving: readonly number[];
 }
@@ -68,6 +68,10 @@ export interface VmState {
   psciVersion: bigint;
   /** PMCR_EL0.N, VM-wide. */
   pmcrN: bigint;
+  /** How many event counters its PMU has; undefined while there is none. */
+  pmuCounters: bigint | undefined;
+  /** KVM_CAP_ARM_WRITABLE_IMP_ID_REGS is enabled. */
+  identityUnlocked: boolean;
   /** What the guest's virtual and physical counters lag behind the host's, in ticks. */
   voffset: bigint;
   poffset: bigint;

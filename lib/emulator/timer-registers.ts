@@ -20,7 +20,7 @@ export function hostCounter({ counterHz }: HostProfile): bigint {
 /** Which of the VM's offsets a timer has. */
 type Offset = 'voffset' | 'poffset';
 
-/** CNTx_CTL.ISTATUS: the timer's condition is met; read-only, and shown whether or not the timer is enabled. */
+/** CNTx_CTL.ISTATUS: the timer's condition is met; read-only, and where it shows, whether or not the timer is enabled. */
 const ISTATUS = 4n;
 
 function guestCounter(vcpu: VcpuState, offset: Offset): bigint {
@@ -43,15 +43,16 @@ const counter =
 
 const control =
   (offset: Offset, compareId: bigint): SpecialRegister =>
-  ({ cell, scope }) => ({
+  ({ cell, scope, profile: { behaviours } }) => ({
     cell,
     scope,
     get(vcpu) {
+      if (behaviours.timerControlPlain) return vcpu.cells[cell]!;
       const compare = vcpu.cells[(vcpu.configuration!.registers.get(compareId) as RegisterAccess).cell]!;
       return guestCounter(vcpu, offset) < compare ? vcpu.cells[cell]! : vcpu.cells[cell]! | ISTATUS;
     },
     set(vcpu, value) {
-      vcpu.cells[cell] = BigInt.asUintN(32, value & ~ISTATUS);
+      vcpu.cells[cell] = BigInt.asUintN(behaviours.timerControlPlain ? 64 : 32, value & ~ISTATUS);
       return 0;
     },
   });

@@ -8,8 +8,9 @@ import { KVM_CAP } from '../abi/capabilities.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result } from '../backend.ts';
+import { eventMask } from './pmu-registers.ts';
 import { hasFeature } from './register-access.ts';
-import type { VcpuState } from './state.ts';
+import type { VcpuState, VmState } from './state.ts';
 import { readStruct, writeStruct } from './user-memory.ts';
 
 /** What serves a group of attributes; `data` is as long as the caller made it. */
@@ -19,8 +20,8 @@ interface Group {
   set(vcpu: VcpuState, attr: number, data: Uint8Array): Result;
 }
 
-/** Attributes of KVM_ARM_VCPU_PMU_V3_CTRL (asm/kvm.h). */
-const PMU = { IRQ: 0, INIT: 1, FILTER: 2, SET_PMU: 3 } as const;
+/** Attributes of KVM_ARM_VCPU_PMU_V3_CTRL (asm/kvm.h), of which older kernels lack the last ones. */
+const PMU = { IRQ: 0, INIT: 1, FILTER: 2, SET_PMU: 3, SET_NR_COUNTERS: 4 } as const;
 
 function hasPmu(vcpu: VcpuState): boolean {
   return hasFeature(vcpu, KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3);
@@ -32,27 +33,52 @@ const pmu: Group = {
   set(vcpu, attr, data) {
     if (!hasPmu(vcpu)) return -ERRNO.ENODEV;
     if (vcpu.pmuCreated) return -ERRNO.EBUSY;
+    if (attr >= vcpu.vm.host.profile.pmuAttributes) return -ERRNO.ENXIO;
     switch (attr) {
       case PMU.IRQ:
         return -ERRNO.EINVAL;
       case PMU.INIT:
+        if (vcpu.vm.pmuCounters === undefined) return -ERRNO.ENXIO;
         vcpu.pmuCreated = true;
         return 0;
       case PMU.FILTER:
-        return checkPmuFilter(data);
+        if (!isPmuFilter(vcpu, data)) return -ERRNO.EINVAL;
+        return vcpu.vm.pmuCounters === undefined ? -ERRNO.ENXIO : 0;
       case PMU.SET_PMU:
-        return -ERRNO.ENXIO;
+        return setPmu(vcpu.vm, new DataView(readStruct(data, 4).buffer).getInt32(0, true));
+      case PMU.SET_NR_COUNTERS:
+        return setCounters(vcpu.vm, new DataView(readStruct(data, 4).buffer).getUint32(0, true));
       default:
         return -ERRNO.ENXIO;
     }
   },
 };
 
-/** `struct kvm_pmu_event_filter`: base_event u16, nevents u16, action u8 (0 allow, 1 deny); 16-bit events. */
-function checkPmuFilter(data: Uint8Array): Result {
+const MOST_EVENTS = 0xffffn;
+
+/** `struct kvm_pmu_event_filter`: base_event u16, nevents u16, action u8 (0 allow, 1 deny). */
+function isPmuFilter(vcpu: VcpuState, data: Uint8Array): boolean {
   const view = new DataView(readStruct(data, 8).buffer);
   const end = view.getUint16(0, true) + view.getUint16(2, true);
-  return end > 0x1_0000 || view.getUint8(4) > 1 ? -ERRNO.EINVAL : 0;
+  // Before its own init a vCPU's events are those of the VM.
+  const configuration = vcpu.configuration ?? vcpu.vm.configuration;
+  const mask = configuration === undefined ? MOST_EVENTS : eventMask({ ...vcpu, configuration });
+  return BigInt(end) <= mask + 1n && view.getUint8(4) <= 1;
+}
+
+/** `kvm_arm_pmu_v3_set_pmu`: the VM has all counters of the PMU again. */
+function setPmu(vm: VmState, pmu: number): Result {
+  const counters = vm.host.profile.pmus[pmu];
+  if (counters === undefined) return -ERRNO.ENXIO;
+  vm.pmuCounters = vm.pmcrN = BigInt(counters);
+  return 0;
+}
+
+/** `kvm_arm_pmu_v3_set_nr_counters` */
+function setCounters(vm: VmState, count: number): Result {
+  if (vm.pmuCounters === undefined || BigInt(count) > vm.pmuCounters) return -ERRNO.EINVAL;
+  vm.pmcrN = BigInt(count);
+  return 0;
 }
 
 const timer: Group = {

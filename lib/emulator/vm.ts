@@ -30,6 +30,8 @@ export class EmulatedVm implements VmHandle {
       cells: [],
       psciVersion: 0n,
       pmcrN: 0n,
+      pmuCounters: undefined,
+      identityUnlocked: false,
       voffset: 0n,
       poffset: 0n,
       counterOffsetSet: false,

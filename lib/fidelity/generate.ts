@@ -3,9 +3,12 @@
  *
  * @packageDocumentation
  */
+import { KVM_CAP } from '../abi/capabilities.ts';
+import { CORE_PSTATE, coreRegId, sysRegId } from '../abi/register-id.ts';
+import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { HostProfile } from '../emulator/profile.ts';
 import { type Call, hexBytes } from './calls.ts';
-import { MOVES } from './moves.ts';
+import { MOVES, vcpuEvents } from './moves.ts';
 import { featureSets, POWER_OFF, Sequence } from './sequence.ts';
 
 /** Any move at any time; half of the time there is a vCPU to begin with. */
@@ -15,8 +18,9 @@ function wander(length: number, s: Sequence): void {
 }
 
 /** One register: each digit of it with each value, what that leaves, to whom, and whether a further init undoes it. */
-export function everyDigitOf(id: bigint, s: Sequence): void {
-  const { vm, vcpu } = s.readyVcpu();
+export function everyDigitOf(id: bigint, s: Sequence, vm = s.createVm()): void {
+  const vcpu = s.createVcpu(vm, 0);
+  s.makeReady(vcpu);
   const sibling = s.createVcpu(vm, 1);
   s.makeReady(sibling);
   for (const values of s.registers.everyDigit(id)) {
@@ -27,6 +31,35 @@ export function everyDigitOf(id: bigint, s: Sequence): void {
     s.call(sibling, 'getOneReg', id);
     s.init(vcpu);
     s.call(vcpu, 'getOneReg', id);
+  }
+}
+
+/** What some kernels let a VM have of its own: MIDR_EL1, REVIDR_EL1 and AIDR_EL1. */
+const IMPLEMENTATION_IDS = [sysRegId(3, 0, 0, 0, 0), sysRegId(3, 0, 0, 0, 6), sysRegId(3, 1, 0, 0, 7)];
+
+/** The same on a VM with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS enabled. */
+export function everyDigitUnlocked(id: bigint, s: Sequence): void {
+  const vm = s.createVm();
+  s.enableCap(vm, KVM_CAP.KVM_CAP_ARM_WRITABLE_IMP_ID_REGS, 0n);
+  everyDigitOf(id, s, vm);
+}
+
+/** Modes of PSTATE: AArch64's and AArch32's. */
+const MODES = [0, 4, 5, 0x10, 0x11, 0x12, 0x13, 0x17, 0x1b, 0x1f];
+const PC = coreRegId(256);
+/** What decides where an exception goes: SCTLR_EL1, TCR_EL1, VBAR_EL1. */
+const DECISIVE = [sysRegId(3, 0, 1, 0, 0), sysRegId(3, 0, 2, 0, 2), sysRegId(3, 0, 12, 0, 0)];
+
+/** Aborts and SErrors in any state, and the state that they leave. */
+export function exceptions(s: Sequence): void {
+  const { random } = s;
+  const { vcpu } = s.readyVcpu();
+  for (let i = 0; i < 12; i++) {
+    s.call(vcpu, 'setOneReg', CORE_PSTATE, (random.u64() & ~0x1fn) | BigInt(random.pick(MODES)));
+    for (const id of [PC, ...DECISIVE]) s.call(vcpu, 'setOneReg', id, random.u64());
+    s.call(vcpu, 'setVcpuEvents', hexBytes(vcpuEvents(s)));
+    s.call(vcpu, 'getVcpuEvents');
+    s.call(vcpu, 'state');
   }
 }
 
@@ -64,8 +97,7 @@ function capabilities(first: number, last: number, s: Sequence): void {
     s.call('kvm', 'checkExtension', cap);
     s.call(vm, 'checkExtension', cap);
     for (const argument of ENABLE_ARGUMENTS) {
-      const args = BigUint64Array.of(argument, 0n, 0n, 0n);
-      s.call(vm, 'enableCap', cap, 0, hexBytes(new Uint8Array(args.buffer)));
+      s.enableCap(vm, cap, argument);
     }
   }
 }
@@ -99,15 +131,28 @@ function inits(s: Sequence): void {
   }
 }
 
+/** Each feature alone, the first two that the kernel does not know, and each set that it accepts, on VMs of their own. */
+export function everyFeature(s: Sequence): void {
+  const alone = Array.from({ length: s.profile.knownFeatures + 2 }, (_, bit) => 1n << BigInt(bit));
+  for (const features of [...alone, ...featureSets(s.profile).map(BigInt)]) {
+    const vcpu = s.createVcpu(s.createVm(), 0);
+    s.init(vcpu, features);
+    s.call(vcpu, 'armVcpuFinalize', KVM_ARM_VCPU.KVM_ARM_VCPU_SVE);
+  }
+}
+
 /** The shapes of sequences, each as often as its weight says. */
 const SHAPES: readonly (readonly [weight: number, shape: (s: Sequence) => void])[] = [
   [30, s => wander(5 + s.random.below(12), s)],
   [30, s => wander(40, s)],
   [4, s => wander(250, s)],
   [2, s => everyDigitOf(s.random.pick(s.registers.ruled), s)],
+  [1, s => everyDigitUnlocked(s.random.pick(IMPLEMENTATION_IDS), s)],
   [3, upheaval],
   [4, inits],
+  [2, exceptions],
   [1, foreignCoprocessors],
+  [1, everyFeature],
   [
     2,
     s => {

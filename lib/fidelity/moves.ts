@@ -94,7 +94,7 @@ const mpState: Move = s => {
 };
 
 /** `struct kvm_vcpu_events`: three flags, padding, the syndrome, reserved. */
-function vcpuEvents(s: Sequence): Uint8Array {
+export function vcpuEvents(s: Sequence): Uint8Array {
   const { random } = s;
   const events = sparse(s, STRUCT_SIZE.kvm_vcpu_events);
   events[0] = random.pick([0, 0, 1, 1, 255]);
@@ -169,7 +169,13 @@ const vcpuAttribute: Move = s => {
   const vcpu = s.vcpu();
   const group = random.below(4);
   const attr = random.pick([0n, 1n, 2n, 3n, 4n, 5n, random.u64()]);
-  const data = random.oneIn(2) ? random.bytes(8) : Buffer.concat([sparse(s, 4), u32s(random.below(3))]);
+  const data = random.pick([
+    random.bytes(8),
+    Buffer.concat([sparse(s, 4), u32s(random.below(3))]),
+    // A filter of events from 0 on, as many as there can be, or one more.
+    u32s(((random.pick([0x400, 0xffff]) + random.below(2)) << 16) >>> 0, 0),
+    u32s(random.pick([random.below(9), ...Object.keys(s.profile.pmus).map(Number)]), 0),
+  ]);
   s.call(vcpu, 'hasDeviceAttr', group, attr);
   s.call(vcpu, 'getDeviceAttr', group, attr, random.pick([4, 8, 16]));
   if (!random.oneIn(3)) s.call(vcpu, 'setDeviceAttr', group, attr, hexBytes(data));

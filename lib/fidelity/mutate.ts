@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-import { CLIDR_RULES, type HostProfile } from '../emulator/profile.ts';
+import { CLIDR_RULES, type HostProfile, PMU_RULES } from '../emulator/profile.ts';
 
 /** A profile that is wrong in one place. */
 export interface Mutation {
@@ -32,7 +32,10 @@ const REGISTER_FLAGS: Readonly<Record<string, Json>> = {
 };
 
 /** Members that are words, and which there are. */
-const WORDS: Readonly<Record<string, readonly string[]>> = { 'behaviours.clidr': CLIDR_RULES };
+const WORDS: Readonly<Record<string, readonly string[]>> = {
+  'behaviours.clidr': CLIDR_RULES,
+  'behaviours.pmu': PMU_RULES,
+};
 
 /** All mutations of a profile. */
 export function* mutations(profile: HostProfile): Generator<Mutation> {

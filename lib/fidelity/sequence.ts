@@ -39,6 +39,12 @@ export class Sequence {
     return makes;
   }
 
+  /** Enables a capability, of whose arguments one counts. */
+  enableCap(vm: string, cap: number, argument: bigint): void {
+    const args = BigUint64Array.of(argument, 0n, 0n, 0n);
+    this.call(vm, 'enableCap', cap, 0, hexBytes(new Uint8Array(args.buffer)));
+  }
+
   createVcpu(vm: string, id: number): string {
     const makes = `vcpu${this.#vcpus.length}`;
     this.calls.push({ on: vm, method: 'createVcpu', args: [hex(id)], makes });

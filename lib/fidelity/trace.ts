@@ -11,7 +11,16 @@ import type { KvmHandle } from '../backend.ts';
 import type { HostProfile, ProfileConfiguration, WriteRule } from '../emulator/profile.ts';
 import { isSpecial } from '../emulator/special-registers.ts';
 import { type Call, formatCall, parseCall } from './calls.ts';
-import { allCapabilities, everyDigitOf, foreignCoprocessors, sequences, upheaval } from './generate.ts';
+import {
+  allCapabilities,
+  everyDigitOf,
+  everyDigitUnlocked,
+  everyFeature,
+  exceptions,
+  foreignCoprocessors,
+  sequences,
+  upheaval,
+} from './generate.ts';
 import { type Answer, abridge, runCalls } from './run-calls.ts';
 import { featureSets, Sequence } from './sequence.ts';
 
@@ -28,7 +37,7 @@ export interface Departure {
   readonly now: Answer;
 }
 
-/** How often at least all registers are written, each time with other values and by turns with each set of features. */
+/** How often all registers are written, each time with other values and by turns with features of each configuration. */
 const UPHEAVALS = 24;
 
 /** Calls that wander, beside those that go through everything. */
@@ -53,9 +62,17 @@ export function* traceSequences(profile: HostProfile): Generator<readonly Call[]
       if (isDue) yield make(s => everyDigitOf(BigInt(`0x${id}`), s), features);
     }
   }
-  const sets = featureSets(profile);
-  for (let i = 0; i < Math.max(UPHEAVALS, sets.length); i++) yield make(upheaval, sets[i % sets.length]);
-  for (const features of sets.slice(-2)) yield make(foreignCoprocessors, features);
+  for (const { id, unlocked } of profile.registers) {
+    if (unlocked !== undefined) yield make(s => everyDigitUnlocked(BigInt(`0x${id}`), s));
+  }
+  const { length } = profile.configurations;
+  for (let i = 0; i < UPHEAVALS; i++) {
+    const { features } = profile.configurations[i % length]!;
+    yield make(upheaval, features[Math.floor(i / length) % features.length]);
+  }
+  for (const features of featureSets(profile).slice(-2)) yield make(foreignCoprocessors, features);
+  for (const { features } of profile.configurations) yield make(exceptions, features[0]);
+  yield make(everyFeature);
   yield make(allCapabilities);
   for (const { calls } of sequences(profile, 1, WANDERING_CALLS)) yield calls;
 }

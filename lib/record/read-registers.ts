@@ -6,8 +6,8 @@
 import { wordOffsets } from '../abi/register-id.ts';
 import { encodeVcpuInit } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
-import type { KvmHandle, VcpuHandle } from '../backend.ts';
-import { withVcpus } from './scratch.ts';
+import type { KvmHandle, VcpuHandle, VmHandle } from '../backend.ts';
+import { type Scratch, withVcpus } from './scratch.ts';
 
 /** Two vCPUs of a VM, ready to be asked. */
 export interface Subjects {
@@ -17,12 +17,17 @@ export interface Subjects {
   init(): void;
 }
 
-/** Asks a question of two new vCPUs with these features, initialised and finalized. */
+/**
+ * Asks a question of two new vCPUs with these features, initialised and finalized.
+ *
+ * @param prepare - what the VM needs before it has vCPUs
+ */
 export function withFeatures<Answer>(
   kvm: KvmHandle,
   target: number,
   features: number,
   ask: (subjects: Subjects) => Answer,
+  prepare?: (vm: VmHandle) => void,
 ): Answer {
   // The kernel takes POWER_OFF out of the struct, so each call gets its own.
   const init = (one: VcpuHandle) => one.armVcpuInit(encodeVcpuInit(target, BigInt(features)));
@@ -33,11 +38,14 @@ export function withFeatures<Answer>(
       const [vcpu, other] = vcpus as [VcpuHandle, VcpuHandle];
       return ask({ vcpu, other, init: () => void init(vcpu) });
     },
-    // One after the other: for Linux 5.10 a vCPU that was not initialised is a 64-bit one.
-    vcpu => {
-      init(vcpu);
-      if ((features >> KVM_ARM_VCPU.KVM_ARM_VCPU_SVE) & 1)
-        vcpu.armVcpuFinalize(KVM_ARM_VCPU.KVM_ARM_VCPU_SVE);
+    {
+      vm: prepare,
+      // One after the other: for Linux 5.10 a vCPU that was not initialised is a 64-bit one.
+      vcpu(vcpu) {
+        init(vcpu);
+        if ((features >> KVM_ARM_VCPU.KVM_ARM_VCPU_SVE) & 1)
+          vcpu.armVcpuFinalize(KVM_ARM_VCPU.KVM_ARM_VCPU_SVE);
+      },
     },
   );
 }

@@ -5,7 +5,7 @@
  */
 import { ERRNO } from '../abi/errno.ts';
 import { CORE_PSTATE, coreRegId, firmwareRegId, sysRegId } from '../abi/register-id.ts';
-import { encodeVcpuInit, STRUCT_SIZE } from '../abi/structs.ts';
+import { encodeVcpuEvents, encodeVcpuInit, STRUCT_SIZE } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { KvmHandle, VcpuHandle } from '../backend.ts';
 import type { ProfileBehaviours } from '../emulator/profile.ts';
@@ -22,6 +22,7 @@ type Experiments = {
   readonly [Name in keyof ProfileBehaviours]: (host: Host) => ProfileBehaviours[Name];
 };
 
+const CORE_PC = coreRegId(256);
 const AARCH32_USER = 0x10n;
 const ID_AA64PFR1_EL1 = sysRegId(3, 0, 0, 4, 1);
 const CLIDR_EL1 = sysRegId(3, 1, 0, 0, 1);
@@ -37,6 +38,13 @@ function feature(name: keyof typeof KVM_ARM_VCPU): bigint {
   return 1n << BigInt(KVM_ARM_VCPU[name]);
 }
 
+/** Whether events make a vCPU go on elsewhere. */
+function movesOn(vcpu: VcpuHandle, events: Uint8Array): boolean {
+  const before = vcpu.getOneReg(CORE_PC);
+  vcpu.setVcpuEvents(events);
+  return vcpu.getOneReg(CORE_PC) !== before;
+}
+
 /** Asks a question of a vCPU with a feature that the host may not have. */
 function ifAccepted<Answer>(
   { kvm, target }: Host,
@@ -48,6 +56,30 @@ function ifAccepted<Answer>(
     vcpu!.armVcpuInit(encodeVcpuInit(target, features)) === 0 ? ask(vcpu!) : otherwise,
   );
 }
+const PMCNTENSET_EL0 = sysRegId(3, 3, 9, 12, 1);
+const CYCLE_COUNTER = 1n << 31n;
+const TIMER_CTL = sysRegId(3, 3, 14, 3, 1);
+const BEYOND_32_BITS = 1n << 32n;
+
+const ESR_EL1 = sysRegId(3, 0, 5, 2, 0);
+const DATA_ABORT = encodeVcpuEvents({
+  serrorPending: false,
+  serrorHasEsr: false,
+  extDabtPending: true,
+  serrorEsr: 0n,
+});
+/** Attribute of a VM, and the size of `struct kvm_smccc_filter`. */
+const SMCCC_CTRL = 0;
+const SMCCC_FILTER = 0n;
+const FILTER_SIZE = 24;
+/** PSTATE of EL1h with nothing masked. */
+const UNMASKED = 5n;
+const SERROR = encodeVcpuEvents({
+  serrorPending: true,
+  serrorHasEsr: false,
+  extDabtPending: false,
+  serrorEsr: 0n,
+});
 
 const EXPERIMENTS: Experiments = {
   vcpuEventsNeedInit: ({ kvm }) =>
@@ -84,17 +116,46 @@ const EXPERIMENTS: Experiments = {
           vcpu!.armVcpuInit(encodeVcpuInit(host.target, feature('KVM_ARM_VCPU_EL1_32BIT'))) === -ERRNO.EINVAL,
       ),
     ),
-  vmAttributes: ({ kvm }) => withVcpus(kvm, 0, ({ vm }) => vm.hasDeviceAttr(0, 0n) === 0),
-  rawPmu: host =>
-    ifAccepted(host, feature('KVM_ARM_VCPU_PMU_V3'), false, vcpu => {
+  vmAttributes: ({ kvm }) => withVcpus(kvm, 0, ({ vm }) => vm.hasDeviceAttr(SMCCC_CTRL, SMCCC_FILTER) === 0),
+  pmu: host =>
+    ifAccepted(host, feature('KVM_ARM_VCPU_PMU_V3'), 'change', vcpu => {
       vcpu.setOneReg(PMCR_EL0, HIGHEST_BIT);
-      return expectValue(vcpu.getOneReg(PMCR_EL0)) === HIGHEST_BIT;
+      if (vcpu.getOneReg(PMCR_EL0) === HIGHEST_BIT) return 'stored';
+      vcpu.setOneReg(PMCNTENSET_EL0, CYCLE_COUNTER);
+      vcpu.setOneReg(PMCNTENSET_EL0, 0n);
+      return vcpu.getOneReg(PMCNTENSET_EL0) === 0n ? 'assigned' : 'change';
     }),
   bankedNarrowing: host =>
     ifAccepted(host, feature('KVM_ARM_VCPU_EL1_32BIT'), false, vcpu => {
       vcpu.setOneReg(X20, HIGHEST_BIT);
       return expectValue(vcpu.getOneReg(X20)) === HIGHEST_BIT;
     }),
+  abortTakenAtOnce: ({ kvm, target }) => initialised(kvm, target, 0n, vcpu => movesOn(vcpu, DATA_ABORT)),
+  abort32TakenAtOnce: host =>
+    ifAccepted(host, feature('KVM_ARM_VCPU_EL1_32BIT'), false, vcpu => movesOn(vcpu, DATA_ABORT)),
+  serrorTakenAtOnce: ({ kvm, target }) =>
+    initialised(kvm, target, 0n, vcpu => {
+      vcpu.setOneReg(CORE_PSTATE, UNMASKED);
+      return movesOn(vcpu, SERROR);
+    }),
+  abortSyndrome: ({ kvm, target }) =>
+    initialised(kvm, target, 0n, vcpu => {
+      vcpu.setVcpuEvents(DATA_ABORT);
+      return expectValue(vcpu.getOneReg(ESR_EL1)).toString(16);
+    }),
+  timerControlPlain: ({ kvm, target }) =>
+    initialised(kvm, target, 0n, vcpu => {
+      vcpu.setOneReg(TIMER_CTL, BEYOND_32_BITS);
+      return vcpu.getOneReg(TIMER_CTL) === BEYOND_32_BITS;
+    }),
+  emptyFilterRefused: ({ kvm }) =>
+    withVcpus(
+      kvm,
+      0,
+      ({ vm }) =>
+        vm.hasDeviceAttr(SMCCC_CTRL, SMCCC_FILTER) === 0 &&
+        vm.setDeviceAttr(SMCCC_CTRL, SMCCC_FILTER, new Uint8Array(FILTER_SIZE)) === -ERRNO.EINVAL,
+    ),
 };
 
 /** Makes each experiment. */

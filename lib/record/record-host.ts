@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 
-import { MAX_CAPABILITY } from '../abi/capabilities.ts';
+import { KVM_CAP, MAX_CAPABILITY } from '../abi/capabilities.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { psciVersionCandidates } from '../abi/psci.ts';
 import { KVM_REG_ARM_PSCI_VERSION, sysRegId } from '../abi/register-id.ts';
@@ -67,8 +67,8 @@ export function recordHost(kvm: KvmHandle, name: string, provenance: Omit<Proven
     mpStates: withVcpus(kvm, 1, ({ vcpus: [vcpu] }) =>
       range(32).filter(state => vcpu!.setMpState(state) === 0),
     ),
-    pmuAttributes: recordPmuAttributes(kvm, preferred, accepted),
     timerPpis: recordTimerPpis(kvm, preferred),
+    ...recordPmu(kvm, preferred),
     writableMasks: recordWritableMasks(kvm),
     behaviours,
     ...recordRegisters(kvm, preferred, accepted, id => isSpecial(id, { behaviours, psci })),
@@ -162,19 +162,6 @@ function sampleCounter(read: () => bigint): { readonly time: bigint; readonly co
   return tries.reduce((best, one) => (one.took < best.took ? one : best));
 }
 
-const PMU_V3_CTRL = 0;
-
-function recordPmuAttributes(kvm: KvmHandle, target: number, featureSets: readonly number[]): number {
-  const withPmu = featureSets.find(features => (features >> KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3) & 1);
-  if (withPmu === undefined) return 0;
-  return initialised(
-    kvm,
-    target,
-    BigInt(withPmu),
-    vcpu => range(64).find(attr => vcpu.hasDeviceAttr(PMU_V3_CTRL, BigInt(attr)) !== 0) ?? 64,
-  );
-}
-
 const TIMER_CTRL = 1;
 
 function recordTimerPpis(kvm: KvmHandle, target: number): number[] {
@@ -184,6 +171,25 @@ function recordTimerPpis(kvm: KvmHandle, target: number): number[] {
     while (vcpu.getDeviceAttr(TIMER_CTRL, BigInt(ppis.length), data) === 0) ppis.push(data[0]!);
     return ppis;
   });
+}
+
+const PMU_CTRL = 0;
+const SET_PMU = 3n;
+const PMCR_EL0 = sysRegId(3, 3, 9, 12, 0);
+
+/** The kernel numbers its PMUs with its other counters of events, of which no machine has many. */
+const PMU_NUMBERS = 256;
+
+function recordPmu(kvm: KvmHandle, target: number): Pick<HostProfile, 'pmuAttributes' | 'pmus'> {
+  if (kvm.checkExtension(KVM_CAP.KVM_CAP_ARM_PMU_V3) <= 0) return { pmuAttributes: 0, pmus: {} };
+  return initialised(kvm, target, 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3), vcpu => ({
+    pmuAttributes: range(64).findIndex(attr => vcpu.hasDeviceAttr(PMU_CTRL, BigInt(attr)) !== 0),
+    pmus: Object.fromEntries(
+      range(PMU_NUMBERS)
+        .filter(pmu => vcpu.setDeviceAttr(PMU_CTRL, SET_PMU, Uint8Array.of(pmu, 0, 0, 0)) === 0)
+        .map(pmu => [pmu, Number((expectValue(vcpu.getOneReg(PMCR_EL0)) >> 11n) & 0x1fn)]),
+    ),
+  }));
 }
 
 function recordWritableMasks(kvm: KvmHandle): Record<string, string> {

@@ -3,12 +3,14 @@
  *
  * @packageDocumentation
  */
+import { KVM_CAP } from '../abi/capabilities.ts';
 import { encodeRegisterId, KVM_REG_ARM_PSCI_VERSION } from '../abi/register-id.ts';
 import { formatRegister } from '../abi/register-names.ts';
 import type { KvmHandle, VcpuHandle } from '../backend.ts';
+import { isCutToCounters } from '../emulator/pmu-registers.ts';
 import type { HostProfile, ProfileConfiguration, ProfileRegister, WriteRule } from '../emulator/profile.ts';
 import { listRegisters, readAll, withFeatures } from './read-registers.ts';
-import { type Relations, recordNeeds, recordRelations } from './record-relations.ts';
+import { type Relations, recordNeeds, recordRelations, recordUnlocked } from './record-relations.ts';
 import { recordWrite } from './record-write.ts';
 
 /** What one set of features shows. */
@@ -82,6 +84,15 @@ export function recordRegisters(
       }
     });
   }
+  const enabled = BigUint64Array.of(0n, 0n, 0n, 0n);
+  const unlocked = withFeatures(
+    kvm,
+    target,
+    fullest.features,
+    subjects => recordUnlocked(subjects, recorded[0]!.writes),
+    vm => vm.enableCap(KVM_CAP.KVM_CAP_ARM_WRITABLE_IMP_ID_REGS, 0, enabled),
+  );
+  for (const [id, relation] of unlocked) relations.set(id, { ...relations.get(id), ...relation });
   const rowOf = (id: bigint): ProfileRegister => {
     const base = basis.get(id)!;
     const write = base.writes.get(id);
@@ -183,9 +194,10 @@ function differences(
     throw new Error(`with features ${one.features} the registers are listed in another order`);
   }
   const present = [...one.resets.keys()];
-  // The PSCI version stands in the profile's `psci`.
+  // The PSCI version stands in the profile's `psci`; with PMU_V3_STRICT the bits of all counters are missing at first.
+  const isComputed = (id: bigint) => id === KVM_REG_ARM_PSCI_VERSION || isCutToCounters(id);
   const resets = present.filter(
-    id => id !== KVM_REG_ARM_PSCI_VERSION && one.resets.get(id) !== basis.get(id)!.resets.get(id),
+    id => !isComputed(id) && one.resets.get(id) !== basis.get(id)!.resets.get(id),
   );
   const sameRule = (a: WriteRule | undefined, b: WriteRule | undefined) =>
     a === b || JSON.stringify(a) === JSON.stringify(b);

@@ -8,9 +8,10 @@ import { registerBits } from '../abi/register-id.ts';
 import type { VcpuHandle } from '../backend.ts';
 import type { ProfileRegister, WriteRule } from '../emulator/profile.ts';
 import { listRegisters, readEach, type Subjects } from './read-registers.ts';
+import { recordWrite } from './record-write.ts';
 
 /** How a register hangs together with others. */
-export type Relations = Pick<ProfileRegister, 'scope' | 'survivesInit' | 'sameAs' | 'needs'>;
+export type Relations = Pick<ProfileRegister, 'scope' | 'survivesInit' | 'sameAs' | 'needs' | 'unlocked'>;
 
 /** Changes each register in turn, to see where else the change shows and whether an init undoes it. */
 export function recordRelations(
@@ -51,6 +52,30 @@ function change(vcpu: VcpuHandle, id: bigint, reset: bigint): bigint | undefined
     vcpu.setOneReg(id, reset);
   }
   return undefined;
+}
+
+/**
+ * What else can be written on a VM with KVM_CAP_ARM_WRITABLE_IMP_ID_REGS enabled. Only those whose value nobody can
+ * change otherwise are looked at.
+ *
+ * @param writes - the rules without the capability
+ */
+export function recordUnlocked(
+  { vcpu, other }: Subjects,
+  writes: ReadonlyMap<bigint, WriteRule | undefined>,
+): Map<bigint, Relations> {
+  const unlocked = new Map<bigint, Relations>();
+  for (const [id, rule] of writes) {
+    if (rule !== 'fixed') continue;
+    const reset = vcpu.getOneReg(id) as bigint;
+    const now = recordWrite(vcpu, id, reset);
+    if (now === 'fixed') continue;
+    const value = change(vcpu, id, reset);
+    const scope = value !== undefined && other.getOneReg(id) === value && { scope: 'vm' as const };
+    unlocked.set(id, { unlocked: now ?? null, ...scope });
+    vcpu.setOneReg(id, reset);
+  }
+  return unlocked;
 }
 
 /**

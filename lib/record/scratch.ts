@@ -16,21 +16,22 @@ export interface Scratch {
 /**
  * Asks a question of a new VM with a number of vCPUs.
  *
- * @param prepare - sees each vCPU before the next one is created
+ * @param prepare - what the VM needs before it has vCPUs, and each vCPU before the next one is created
  */
 export function withVcpus<Answer>(
   kvm: KvmHandle,
   count: number,
   ask: (scratch: Scratch) => Answer,
-  prepare: (vcpu: VcpuHandle) => void = () => {},
+  prepare: { readonly vm?: ((vm: VmHandle) => void) | undefined; vcpu?(vcpu: VcpuHandle): void } = {},
 ): Answer {
   const vm = expectHandle('KVM_CREATE_VM', kvm.createVm(0n));
   const vcpus: VcpuHandle[] = [];
   try {
+    prepare.vm?.(vm);
     for (let id = 0; id < count; id++) {
       const vcpu = expectHandle('KVM_CREATE_VCPU', vm.createVcpu(id));
       vcpus.push(vcpu);
-      prepare(vcpu);
+      prepare.vcpu?.(vcpu);
     }
     return ask({ vm, vcpus });
   } finally {

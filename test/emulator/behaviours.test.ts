@@ -34,6 +34,62 @@ describe('a behaviour', () => {
     expect(vcpu.getOneReg('PMCR_EL0')).toBe(0x40n);
   });
 
+  it('serrorTakenAtOnce: an exception that nothing masks is taken at once (commit_pending_events, guest.c)', () => {
+    const vcpu = vcpuWith({ abortTakenAtOnce: true, serrorTakenAtOnce: true });
+    vcpu.init();
+    vcpu.setRegs([
+      ['PC', 0x1234n],
+      ['VBAR_EL1', 0x8000n],
+      ['SCTLR_EL1', (1n << 44n) | (1n << 23n)], // DSSBS, SPAN
+      ['PSTATE', 0xf120_0e04n], // EL1t with D, NZCV, DIT and SS, and A clear
+    ]);
+    vcpu.setVcpuEvents({ serrorPending: true, serrorHasEsr: true, serrorEsr: 0n });
+    // SP_EL0's SError vector, and PSTATE as enter_exception64 has it (hyp/exception.c)
+    expect(vcpu.getOneReg('PC')).toBe(0x8180n);
+    expect(vcpu.getOneReg('PSTATE')).toBe(0xf100_13c5n);
+    expect(vcpu.getOneReg('ELR_EL1')).toBe(0x1234n);
+    expect(vcpu.getOneReg('SPSR_EL1')).toBe(0xf120_0e04n);
+    expect(vcpu.getOneReg('ESR_EL1')).toBe(0xbc00_0000n);
+    expect(vcpu.getVcpuEvents().serrorPending).toBe(false);
+
+    vcpu.setVcpuEvents({ serrorPending: true, extDabtPending: true });
+    expect(vcpu.getOneReg('PC')).toBe(0x8200n); // from EL1h, and PSTATE.A has the SError wait
+    expect(vcpu.getVcpuEvents().serrorPending).toBe(true);
+    expect(vcpu.getOneReg('ESR_EL1')).toBe(0x9400_0010n);
+  });
+
+  it('abortSyndrome: ESR_EL1 of those exceptions has IL (inject_abt64, kvm_inject_serror_esr)', () => {
+    const vcpu = vcpuWith({ abortTakenAtOnce: true, serrorTakenAtOnce: true, abortSyndrome: '96000010' });
+    vcpu.init();
+    vcpu.setVcpuEvents({ extDabtPending: true });
+    expect(vcpu.getOneReg('ESR_EL1')).toBe(0x9600_0010n);
+    vcpu.setOneReg('PSTATE', 0x5n);
+    vcpu.setVcpuEvents({ serrorPending: true, serrorHasEsr: true, serrorEsr: 0x11n });
+    expect(vcpu.getOneReg('ESR_EL1')).toBe(0xbe00_0011n);
+  });
+
+  it('pmu assigned: PM*SET and PM*CLR become what is written (set_pmreg)', () => {
+    const vcpu = vcpuWith({ pmu: 'assigned' });
+    vcpu.init({ features: ['PMU_V3'] });
+    vcpu.setOneReg('PMCNTENSET_EL0', 3n);
+    vcpu.setOneReg('PMCNTENSET_EL0', 4n);
+    expect(vcpu.getOneReg('PMCNTENSET_EL0')).toBe(4n);
+    vcpu.setOneReg('PMCNTENCLR_EL0', 8n);
+    expect(vcpu.getOneReg('PMCNTENSET_EL0')).toBe(8n);
+  });
+
+  it('timerControlPlain: CNTV_CTL is 64 bits and never shows ISTATUS (arch_timer_set_user)', () => {
+    const vcpu = vcpuWith({ timerControlPlain: true });
+    vcpu.init();
+    vcpu.setOneReg('KVM_REG_ARM_TIMER_CTL', 0xf_0000_0007n);
+    expect(vcpu.getOneReg('KVM_REG_ARM_TIMER_CTL')).toBe(0xf_0000_0003n);
+  });
+
+  it('emptyFilterRefused: a SMCCC filter of no functions is EINVAL (kvm_smccc_set_filter)', () => {
+    vcpuWith({ emptyFilterRefused: true });
+    expect(() => kvm.createVm().setDeviceAttr(0, 0n, new Uint8Array(24))).toThrowError(EINVAL);
+  });
+
   it('clidr level: CLIDR_EL1 without a level of coherence is EINVAL (set_clidr)', () => {
     const vcpu = vcpuWith({ clidr: 'level' });
     vcpu.init();

@@ -1,6 +1,7 @@
 /** The lab as a test tier: skipped with its reason where it is missing, or failed where it is required. */
 import { describe, it } from 'vitest';
 import { loadHost } from '#lib/emulator/profile.js';
+import { machineOf } from '#lib/fidelity/machines.js';
 import { type LabOptions, type LabResult, runInLab } from '#lib/lab/run.js';
 import { labStatus } from '#lib/lab/status.js';
 import { isRequired, labFault } from '#lib/testing/hosts.js';
@@ -36,10 +37,14 @@ export function runPackage(options: LabOptions): Promise<LabResult> {
   return runInLab({ parts: PACKAGE_PARTS, ...options });
 }
 
-/** Why a host cannot be held against the lab's kernel, for a title: that is another release. Empty where it can. */
+/**
+ * Why a host cannot be held against the lab's kernel of its series, for a title: there is none, or it is another release.
+ * Empty where it can.
+ */
 export function kernelMovedOn(host: string): string {
-  const lab = labStatus();
+  const lab = labStatus(machineOf(host)?.kernel);
   const { kernel } = loadHost(host).provenance;
-  if (!lab.available || kernel.startsWith(`${lab.kernel.release} `)) return '';
+  if (!lab.available) return ` (skipped: ${lab.reason})`;
+  if (kernel.startsWith(`${lab.kernel.release} `)) return '';
   return ` (skipped: the lab has Linux ${lab.kernel.release}, and the profile is of ${kernel})`;
 }
