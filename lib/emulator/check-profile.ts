@@ -173,7 +173,8 @@ export function checkProfile(value: HostProfile, path?: string): HostProfile {
 function faultOf(value: HostProfile): string | undefined {
   if (!isObject(value) || value['format'] !== FORMAT) return `it has no format '${FORMAT}'`;
   if (value.version !== VERSION) {
-    const cure = value.version > VERSION ? '; a newer kvm-arm64 reads it' : '';
+    const isNewer = Number.isInteger(value.version) && value.version > VERSION;
+    const cure = isNewer ? '; a newer kvm-arm64 reads it' : '';
     return `its version is ${JSON.stringify(value.version)}, and this library reads ${VERSION}${cure}`;
   }
   const fault = profile(value);

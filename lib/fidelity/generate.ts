@@ -141,6 +141,16 @@ export function everyFeature(s: Sequence): void {
   }
 }
 
+/** SMCCC filters of no functions and of one, from 0 and from where PSCI's are: `struct kvm_smccc_filter`. */
+export function smallFilters(s: Sequence): void {
+  for (const count of [0, 1]) {
+    for (const base of [0, 0x8400_0000]) {
+      const filter = Uint32Array.of(base, count, 0, 0, 0, 0);
+      s.call(s.createVm(), 'setDeviceAttr', 0, 0, hexBytes(new Uint8Array(filter.buffer)));
+    }
+  }
+}
+
 /** The shapes of sequences, each as often as its weight says. */
 const SHAPES: readonly (readonly [weight: number, shape: (s: Sequence) => void])[] = [
   [30, s => wander(5 + s.random.below(12), s)],

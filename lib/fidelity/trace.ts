@@ -19,6 +19,7 @@ import {
   exceptions,
   foreignCoprocessors,
   sequences,
+  smallFilters,
   upheaval,
 } from './generate.ts';
 import { type Answer, abridge, runCalls } from './run-calls.ts';
@@ -73,6 +74,7 @@ export function* traceSequences(profile: HostProfile): Generator<readonly Call[]
   for (const features of featureSets(profile).slice(-2)) yield make(foreignCoprocessors, features);
   for (const { features } of profile.configurations) yield make(exceptions, features[0]);
   yield make(everyFeature);
+  yield make(smallFilters);
   yield make(allCapabilities);
   for (const { calls } of sequences(profile, 1, WANDERING_CALLS)) yield calls;
 }
