@@ -38,6 +38,7 @@ const absentOr =
   value =>
     value === undefined ? undefined : check(value);
 const onlyTrue = absentOr(must('true, or absent', value => value === true));
+const only = (word: string) => absentOr(must(`'${word}', or absent`, value => value === word));
 
 /** Names the field within, too: `.id must be …`. */
 const nested = (path: string, expected: string | undefined) =>
@@ -96,7 +97,7 @@ const register = record({
   id,
   reset: hex,
   write: absentOr(rule),
-  scope: absentOr(must("'vm', or absent", value => value === 'vm')),
+  scope: only('vm'),
   survivesInit: onlyTrue,
   varies: onlyTrue,
   unlisted: onlyTrue,
@@ -106,16 +107,31 @@ const register = record({
 
 const profile = record({
   name: text,
-  provenance: record({ kernel: text, machine: text, midr: hex, recorded: text, tool: text }),
+  provenance: record({
+    kernel: text,
+    machine: text,
+    midr: hex,
+    recorded: text,
+    tool: text,
+    rules: absentOr(list(record({ rule: text, source: text }))),
+  }),
+  architecture: only('arm'),
   apiVersion: count,
   vcpuMmapSize: count,
   capabilities: numbered(integer),
   vmCapabilities: numbered(integer),
   enableCaps: list(count),
+  maxVcpus: absentOr(count),
   ipaBits: record({ min: count, max: count, default: count }),
   targets: record({ preferred: count, accepted: list(count) }),
   knownFeatures: count,
-  psci: record({ withFeature: list(hex), withoutFeature: list(hex), latest: hex }),
+  psci: record({
+    withFeature: list(hex),
+    withoutFeature: list(hex),
+    latest: hex,
+    readNeedsFeature: onlyTrue,
+    forcedBy: absentOr(record({ feature: count, version: hex })),
+  }),
   counterHz: must('a frequency above 0', value => Number.isSafeInteger(value) && (value as number) > 0),
   mpStates: list(count),
   pmuAttributes: count,
@@ -131,6 +147,10 @@ const profile = record({
     vmAttributes: flag,
     rawPmu: flag,
     bankedNarrowing: flag,
+    rawCore: onlyTrue,
+    beforeSve: onlyTrue,
+    unknownFirmware: only('EINVAL'),
+    rawTimerControl: onlyTrue,
   }),
   anyCoprocessor: record({ registers: list(id), except: list(count) }),
   configurations: list(

@@ -40,10 +40,17 @@ function hasRas(vcpu: VcpuState): boolean {
   return (vcpu.vm.host.profile.capabilities[KVM_CAP.KVM_CAP_ARM_INJECT_SERROR_ESR] ?? 0) > 0;
 }
 
+/** Before Linux 4.19 the requests are unknown; later ones may want an init first. */
+function refusal(vcpu: VcpuState): Result | undefined {
+  const { capabilities, behaviours } = vcpu.vm.host.profile;
+  if (!capabilities[KVM_CAP.KVM_CAP_VCPU_EVENTS]) return -ERRNO.EINVAL;
+  return behaviours.vcpuEventsNeedInit && vcpu.configuration === undefined ? -ERRNO.ENOEXEC : undefined;
+}
+
 /** Fills the struct. */
 export function getEvents(vcpu: VcpuState, events: Uint8Array): Result {
-  if (vcpu.vm.host.profile.behaviours.vcpuEventsNeedInit && vcpu.configuration === undefined)
-    return -ERRNO.ENOEXEC;
+  const refused = refusal(vcpu);
+  if (refused !== undefined) return refused;
   events.set(
     encodeVcpuEvents({
       serrorPending: vcpu.serror !== undefined,
@@ -57,8 +64,8 @@ export function getEvents(vcpu: VcpuState, events: Uint8Array): Result {
 
 /** Makes what the struct says pending. */
 export function setEvents(vcpu: VcpuState, bytes: Uint8Array): Result {
-  if (vcpu.vm.host.profile.behaviours.vcpuEventsNeedInit && vcpu.configuration === undefined)
-    return -ERRNO.ENOEXEC;
+  const refused = refusal(vcpu);
+  if (refused !== undefined) return refused;
   if (MUST_BE_ZERO.some(([from, to]) => bytes.subarray(from, to).some(byte => byte !== 0)))
     return -ERRNO.EINVAL;
   const { serrorPending, serrorHasEsr, extDabtPending, serrorEsr } = decodeVcpuEvents(bytes);

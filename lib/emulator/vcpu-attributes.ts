@@ -30,6 +30,8 @@ const pmu: Group = {
   has: (vcpu, attr) => (attr < vcpu.vm.host.profile.pmuAttributes && hasPmu(vcpu) ? 0 : -ERRNO.ENXIO),
   get: (_, attr) => (attr === PMU.IRQ ? -ERRNO.EINVAL : -ERRNO.ENXIO),
   set(vcpu, attr, data) {
+    const { pmuAttributes } = vcpu.vm.host.profile;
+    if (pmuAttributes === 0) return -ERRNO.ENXIO;
     if (!hasPmu(vcpu)) return -ERRNO.ENODEV;
     if (vcpu.pmuCreated) return -ERRNO.EBUSY;
     switch (attr) {
@@ -39,7 +41,7 @@ const pmu: Group = {
         vcpu.pmuCreated = true;
         return 0;
       case PMU.FILTER:
-        return checkPmuFilter(data);
+        return attr < pmuAttributes ? checkPmuFilter(data) : -ERRNO.ENXIO;
       case PMU.SET_PMU:
         return -ERRNO.ENXIO;
       default:
