@@ -27,10 +27,11 @@ export const KVM_ARM_VCPU = {
 } as const;
 
 /** Those of 32-bit arm, whose PSCI_0_2 is another bit (`asm/kvm.h` of arm, up to Linux 5.6). */
-const ARM32_VCPU: Readonly<Partial<Record<keyof typeof KVM_ARM_VCPU, number>>> = {
-  KVM_ARM_VCPU_POWER_OFF: 0,
-  KVM_ARM_VCPU_PSCI_0_2: 1,
-};
+const ARM32_VCPU: FeatureBits = { KVM_ARM_VCPU_POWER_OFF: 0, KVM_ARM_VCPU_PSCI_0_2: 1 };
+
+type FeatureBits = { readonly [Name in keyof typeof KVM_ARM_VCPU]?: number };
+const bitsOf = (architecture: Architecture): FeatureBits =>
+  architecture === 'arm64' ? KVM_ARM_VCPU : ARM32_VCPU;
 
 /** CPU targets by the kernel's name. All recent kernels answer `KVM_ARM_PREFERRED_TARGET` with the last one. */
 export const KVM_ARM_TARGET = {
@@ -84,7 +85,7 @@ export function featureBit(feature: VcpuFeature | number, architecture: Architec
   }
   if (typeof feature === 'string') {
     const name = feature.startsWith(PREFIX) ? feature : PREFIX + feature;
-    const bits = architecture === 'arm64' ? KVM_ARM_VCPU : ARM32_VCPU;
+    const bits = bitsOf(architecture);
     const bit = Object.hasOwn(bits, name) ? bits[name as FullName] : undefined;
     if (bit !== undefined) return bit;
     if (Object.hasOwn(KVM_ARM_VCPU, name)) throw invalidValue('feature', 'one that 32-bit arm has', feature);
@@ -95,6 +96,6 @@ export function featureBit(feature: VcpuFeature | number, architecture: Architec
 }
 
 /** The short name of a feature bit, `'PSCI_0_2'`; `undefined` where it has none here. */
-export function featureName(bit: number): ShortName | undefined {
-  return shortNames[bit];
+export function featureName(bit: number, architecture: Architecture = 'arm64'): ShortName | undefined {
+  return shortNames.find(name => bitsOf(architecture)[`KVM_ARM_VCPU_${name}`] === bit);
 }

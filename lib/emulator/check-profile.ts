@@ -113,6 +113,7 @@ const profile = record({
     midr: hex,
     recorded: text,
     tool: text,
+    basis: absentOr(text),
     rules: absentOr(list(record({ rule: text, source: text }))),
   }),
   architecture: only('arm'),

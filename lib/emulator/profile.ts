@@ -120,7 +120,9 @@ export interface HostProfile {
     readonly midr: Hex;
     readonly recorded: string;
     readonly tool: string;
-    /** Of a modelled host: what it does otherwise than the recorded host that it is made from, and how that is known. */
+    /** Of a modelled host: the recorded one that it is made from. */
+    readonly basis?: string;
+    /** What it does otherwise, and how that is known. */
     readonly rules?: readonly { readonly rule: string; readonly source: string }[];
   };
   /** Whose register ids and vCPU features these are; default `'arm64'`. `'arm'`: a 32-bit kernel. */

@@ -71,8 +71,9 @@ export function modelHost(name: string, read: (name: string) => HostProfile): Ho
     name,
     provenance: {
       ...host.provenance,
-      kernel: `${kernel}, modelled after ${BASIS}`,
+      kernel,
       machine: 'modelled',
+      basis: BASIS,
       rules: rules.map(({ rule, source }) => ({ rule, source })),
     },
   };
