@@ -1,6 +1,6 @@
 /**
- * What Linux 4.14 and 4.17 do otherwise than 5.10. Read in the source of 4.18 (which for all of this is as 4.17), of
- * 4.14.y and of 4.12; labels that only one side of them supports are marked as unconfirmed.
+ * What Linux 4.14 and 4.17 do otherwise than 5.10. Each source names the releases that were read: 4.18 is taken for 4.17,
+ * and 4.12 with 4.18 for what is between them. What that cannot settle is marked as unconfirmed.
  *
  * @packageDocumentation
  */
