@@ -107,9 +107,17 @@ describe('KVM_REG_ARM_PSCI_VERSION', () => {
     expect(first.vm.kvm.supportedPsciVersions()).toEqual(['0.2', '1.0']);
   });
 
-  it.each(MERGED)('%s reads 0.1 without the feature', host => {
-    expect(initialised(host, []).psciVersion).toBe('0.1');
-  });
+  it.each(MERGED)(
+    '%s reads 0.1 without the feature, and setting that makes the other vCPUs have it',
+    host => {
+      const without = initialised(host, []);
+      expect(without.psciVersion).toBe('0.1');
+      const other = without.vm.createVcpu(1);
+      other.init();
+      without.setPsciVersion('0.1');
+      expect(other.psciVersion).toBe('0.1');
+    },
+  );
 
   it.each(V3)('%s cannot be read without the feature, and is listed all the same (v3)', host => {
     const vcpu = initialised(host, []);
