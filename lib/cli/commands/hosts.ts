@@ -6,8 +6,11 @@
 import { styleText } from 'node:util';
 import { capabilityName } from '../../abi/capabilities.ts';
 import { formatPsciVersion } from '../../abi/psci.ts';
+import type { Architecture } from '../../abi/register-id.ts';
 import { featureName } from '../../abi/vcpu-features.ts';
+import { DEFAULT_IPA_BITS } from '../../abi/vm-type.ts';
 import { findHost } from '../../emulator/host-file.ts';
+import { modelOf } from '../../emulator/model.ts';
 import { DEFAULT_HOST, HOSTS, type HostProfile, type ProfileConfiguration } from '../../emulator/profile.ts';
 import type { Command } from '../command.ts';
 import { table } from '../table.ts';
@@ -19,7 +22,7 @@ export const hosts: Command = {
   summary: 'the emulated hosts; or one of them, or of a FILE that record wrote, in detail',
   json: {
     hosts:
-      'of each, or of the one: name, isDefault, kernel, machine, midr, recorded (date), tool, psciVersions (that a guest can be given), ipaBits (min, max), counterHz, targets (preferred, accepted), featureSets (features by name; registers, how many), enableCaps, behaviours',
+      'of each, or of the one: name, isDefault, kernel, machine, midr, recorded (date), tool, psciVersions (that a guest can be given), ipaBits (min, max), counterHz, targets (preferred, accepted), featureSets (features by name; registers, how many), enableCaps, behaviours; of a modelled one also basis and rules (rule, source)',
   },
   examples: ['hosts', 'hosts linux-6.12-max-sve', 'hosts --json'],
 
@@ -33,10 +36,14 @@ export const hosts: Command = {
   },
 };
 
+/** What a host of a kernel that leaves none has. */
+const NO_CHOICE = 'no choice';
+
 type Description = ReturnType<typeof describe>;
 
 function describe(profile: HostProfile) {
-  const { name, provenance, psci, ipaBits, counterHz, targets, enableCaps, behaviours } = profile;
+  const { name, provenance, psci, ipaBits, counterHz, targets, enableCaps, behaviours, architecture } =
+    profile;
   return {
     name,
     isDefault: name === DEFAULT_HOST,
@@ -48,21 +55,21 @@ function describe(profile: HostProfile) {
     featureSets: profile.configurations
       .flatMap(one => featureSetsOf(profile, one))
       .sort((a, b) => a.bits - b.bits)
-      .map(({ bits, registers }) => ({ features: namesOf(bits), registers })),
+      .map(({ bits, registers }) => ({ features: namesOf(bits, architecture), registers })),
     enableCaps: enableCaps.map(cap => capabilityName(cap) ?? String(cap)),
     behaviours,
   };
 }
 
-function featureSetsOf({ registers }: HostProfile, { features, absent = [] }: ProfileConfiguration) {
-  const listed = registers.filter(({ id, unlisted }) => unlisted !== true && !absent.includes(id));
-  return features.map(bits => ({ bits, registers: listed.length }));
+function featureSetsOf(profile: HostProfile, { features }: ProfileConfiguration) {
+  const model = modelOf(profile);
+  return features.map(bits => ({ bits, registers: model.configuration(bits)!.list.length }));
 }
 
-function namesOf(features: number): string[] {
+function namesOf(features: number, architecture?: Architecture): string[] {
   return Array.from({ length: 32 }, (_, bit) => bit)
     .filter(bit => ((features >>> bit) & 1) === 1)
-    .map(bit => featureName(bit) ?? String(bit));
+    .map(bit => featureName(bit, architecture) ?? String(bit));
 }
 
 /** The features that are in any of the sets, in the order of their bits. */
@@ -78,8 +85,8 @@ function overview(all: readonly Description[]): string {
     host.name,
     host.kernel.split(' ', 1)[0]!,
     host.machine,
-    `to ${host.psciVersions.at(-1)}`,
-    String(host.ipaBits.max),
+    host.psciVersions.length > 0 ? `to ${host.psciVersions.at(-1)}` : NO_CHOICE,
+    String(host.ipaBits.max || DEFAULT_IPA_BITS),
     featuresOf(host),
   ]);
   return [
@@ -93,9 +100,12 @@ function detail(host: Description): string {
     ['Name', host.name],
     ['Kernel', host.kernel],
     ['Machine', `${host.machine}, MIDR_EL1 0x${host.midr}`],
-    ['Recorded', `${host.recorded} by ${host.tool}`],
-    ['PSCI versions', host.psciVersions.join(', ')],
-    ['IPA bits', `${host.ipaBits.min} to ${host.ipaBits.max}`],
+    ['Recorded', `${host.recorded} by ${host.tool}${host.basis === undefined ? '' : `, as ${host.basis}`}`],
+    ['PSCI versions', host.psciVersions.join(', ') || NO_CHOICE],
+    [
+      'IPA bits',
+      host.ipaBits.max === 0 ? String(DEFAULT_IPA_BITS) : `${host.ipaBits.min} to ${host.ipaBits.max}`,
+    ],
     ['Counter', `${host.counterHz} Hz`],
     ['Targets', `${host.targets.accepted.join(', ')}; preferred: ${host.targets.preferred}`],
     ['Enables', host.enableCaps.map(name => name.replace('KVM_CAP_', '')).join(', ') || 'nothing'],
@@ -111,5 +121,6 @@ function detail(host: Description): string {
       Object.entries(host.behaviours).map(([name, value]) => [name, String(value)]),
       ['BEHAVIOUR', 'VALUE'],
     ),
+    ...(host.rules ?? []).map(({ rule, source }) => `${rule}\n  ${source}`),
   ].join('\n\n');
 }

@@ -102,7 +102,7 @@ function factText({ machine, recorded, ...facts }: ReturnType<typeof factsOf>): 
         ? undefined
         : recorded.basis === undefined
           ? `${recorded.machine} with kernel ${recorded.kernel}, on ${recorded.date}`
-          : `no machine: ${recorded.kernel}, modelled after ${recorded.basis}`,
+          : `no machine: Linux ${recorded.kernel}, modelled after ${recorded.basis}`,
     ],
     ['KVM API', facts.apiVersion],
     ['vCPU mapping', `${facts.vcpuMmapSize} bytes`],

@@ -18,7 +18,7 @@ import { FEATURE_BIT, FIRMWARE_REGISTER_V3 } from './proposals.ts';
 import type { Rule } from './rule.ts';
 
 interface ModelledHost {
-  /** For people: which kernel it stands for. */
+  /** Its release first, as with a recorded one. */
   readonly kernel: string;
   readonly rules: readonly Rule[];
 }
@@ -31,22 +31,22 @@ const ARM64_4_14 = [...ARM64_4_17, ...LINUX_4_14];
 const ARM32_4_17 = [...LINUX_4_17, ...ARM32];
 
 const HOSTS: Readonly<Record<string, ModelledHost>> = {
-  'linux-4.14': { kernel: 'Linux 4.14', rules: [...ARM64_4_14, ...BEFORE_FIRMWARE] },
-  'linux-4.17': { kernel: 'Linux 4.17', rules: [...ARM64_4_17, ...ONE_FIRMWARE_REGISTER] },
+  'linux-4.14': { kernel: '4.14', rules: [...ARM64_4_14, ...BEFORE_FIRMWARE] },
+  'linux-4.17': { kernel: '4.17', rules: [...ARM64_4_17, ...ONE_FIRMWARE_REGISTER] },
   'linux-4.17-arm': {
-    kernel: 'Linux 4.17 for 32-bit arm',
+    kernel: '4.17 for 32-bit arm',
     rules: [...ARM32_4_17, ...ONE_FIRMWARE_REGISTER],
   },
   'psci-firmware-register-v3': {
-    kernel: 'Linux 4.14 with the patch "KVM: Add PSCI version selection API" v3',
+    kernel: '4.14 with the patch "KVM: Add PSCI version selection API" v3',
     rules: [...ARM64_4_14, ...ONE_FIRMWARE_REGISTER, ...FIRMWARE_REGISTER_V3],
   },
   'psci-firmware-register-v3-arm': {
-    kernel: 'Linux for 32-bit arm with the patch "KVM: Add PSCI version selection API" v3',
+    kernel: '4.17 for 32-bit arm with the patch "KVM: Add PSCI version selection API" v3',
     rules: [...ARM32_4_17, ...ONE_FIRMWARE_REGISTER, ...FIRMWARE_REGISTER_V3],
   },
   'psci-feature-bit': {
-    kernel: 'Linux 4.14 with KVM_ARM_VCPU_FORCE_PSCI_0_2',
+    kernel: '4.14 with KVM_ARM_VCPU_FORCE_PSCI_0_2',
     rules: [...ARM64_4_14, ...BEFORE_FIRMWARE, ...FEATURE_BIT],
   },
 };
