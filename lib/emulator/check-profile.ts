@@ -131,7 +131,7 @@ const profile = record({
     withoutFeature: list(hex),
     latest: hex,
     readNeedsFeature: onlyTrue,
-    forcedBy: absentOr(record({ feature: count, version: hex })),
+    forcedBy: absentOr(record({ feature: count, name: text, version: hex })),
   }),
   counterHz: must('a frequency above 0', value => Number.isSafeInteger(value) && (value as number) > 0),
   mpStates: list(count),

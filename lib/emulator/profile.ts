@@ -150,7 +150,7 @@ export interface HostProfile {
     /** Without the feature PSCI_0_2 the register cannot be read: EINVAL. */
     readonly readNeedsFeature?: true;
     /** A vCPU feature, by bit, with which the guest finds this version instead of the latest. */
-    readonly forcedBy?: { readonly feature: number; readonly version: Hex };
+    readonly forcedBy?: { readonly feature: number; readonly name: string; readonly version: Hex };
   };
   /** Frequency of the counter in Hz. */
   readonly counterHz: number;

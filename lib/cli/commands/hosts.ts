@@ -6,7 +6,6 @@
 import { styleText } from 'node:util';
 import { capabilityName } from '../../abi/capabilities.ts';
 import { formatPsciVersion } from '../../abi/psci.ts';
-import type { Architecture } from '../../abi/register-id.ts';
 import { featureName } from '../../abi/vcpu-features.ts';
 import { DEFAULT_IPA_BITS } from '../../abi/vm-type.ts';
 import { findHost } from '../../emulator/host-file.ts';
@@ -42,8 +41,7 @@ const NO_CHOICE = 'no choice';
 type Description = ReturnType<typeof describe>;
 
 function describe(profile: HostProfile) {
-  const { name, provenance, psci, ipaBits, counterHz, targets, enableCaps, behaviours, architecture } =
-    profile;
+  const { name, provenance, psci, ipaBits, counterHz, targets, enableCaps, behaviours } = profile;
   return {
     name,
     isDefault: name === DEFAULT_HOST,
@@ -55,7 +53,7 @@ function describe(profile: HostProfile) {
     featureSets: profile.configurations
       .flatMap(one => featureSetsOf(profile, one))
       .sort((a, b) => a.bits - b.bits)
-      .map(({ bits, registers }) => ({ features: namesOf(bits, architecture), registers })),
+      .map(({ bits, registers }) => ({ features: namesOf(profile, bits), registers })),
     enableCaps: enableCaps.map(cap => capabilityName(cap) ?? String(cap)),
     behaviours,
   };
@@ -66,18 +64,15 @@ function featureSetsOf(profile: HostProfile, { features }: ProfileConfiguration)
   return features.map(bits => ({ bits, registers: model.configuration(bits)!.list.length }));
 }
 
-function namesOf(features: number, architecture?: Architecture): string[] {
+function namesOf({ architecture, psci: { forcedBy } }: HostProfile, features: number): string[] {
   return Array.from({ length: 32 }, (_, bit) => bit)
     .filter(bit => ((features >>> bit) & 1) === 1)
-    .map(bit => featureName(bit, architecture) ?? String(bit));
+    .map(bit => (bit === forcedBy?.feature ? forcedBy.name : featureName(bit, architecture)) ?? String(bit));
 }
 
-/** The features that are in any of the sets, in the order of their bits. */
+/** The features that are in any of the sets. */
 function featuresOf({ featureSets }: Description): string {
-  const known = new Set(featureSets.flatMap(({ features }) => features));
-  return namesOf(-1)
-    .filter(name => known.has(name))
-    .join(', ');
+  return [...new Set(featureSets.flatMap(({ features }) => features))].join(', ');
 }
 
 function overview(all: readonly Description[]): string {

@@ -49,7 +49,11 @@ export const FEATURE_BIT: readonly Rule[] = [
     source: 'kvm_psci_version of the answer',
     apply: host => ({
       ...host,
-      psci: { ...host.psci, latest: '10000', forcedBy: { feature: FORCE_PSCI_0_2, version: '2' } },
+      psci: {
+        ...host.psci,
+        latest: '10000',
+        forcedBy: { feature: FORCE_PSCI_0_2, name: 'FORCE_PSCI_0_2', version: '2' },
+      },
     }),
   },
 ];
