@@ -7,7 +7,13 @@ export { type Capability, KVM_CAP } from './abi/capabilities.ts';
 export { KVM_IOCTL } from './abi/ioctls.ts';
 export { KVM_MP_STATE, type MpState } from './abi/mp-state.ts';
 export { formatPsciVersion, type PsciVersion, parsePsciVersion } from './abi/psci.ts';
-export { decodeRegisterId, encodeRegisterId, type RegisterId, registerBits } from './abi/register-id.ts';
+export {
+  type Architecture,
+  decodeRegisterId,
+  encodeRegisterId,
+  type RegisterId,
+  registerBits,
+} from './abi/register-id.ts';
 export { formatRegister, parseRegister } from './abi/register-names.ts';
 export type { VcpuEvents, VcpuInit } from './abi/structs.ts';
 export { KVM_ARM_TARGET, KVM_ARM_VCPU, VcpuFeature } from './abi/vcpu-features.ts';

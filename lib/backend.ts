@@ -52,6 +52,8 @@ export interface KvmHandle extends FdHandle {
   readonly backend: BackendName;
   /** What answers, for people: a device path, or the name of an emulated host. */
   readonly host: string;
+  /** Whose register ids and vCPU features the kernel has. */
+  readonly architecture: 'arm64' | 'arm';
   getApiVersion(): Result;
   checkExtension(cap: number): Result;
   /** @param type - machine type: on arm64 the IPA bits in 7:0 (0: the default, 40) */

@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 import { errnoName } from './abi/errno.ts';
-import { decodeRegisterId, KVM_REG_ARM64 } from './abi/register-id.ts';
+import { type Architecture, decodeRegisterId, KVM_REG_ARM, KVM_REG_ARM64 } from './abi/register-id.ts';
 
 /** What the caller knows about the failed request. */
 export interface HintContext {
@@ -15,6 +15,7 @@ export interface HintContext {
   /** Features that were asked for and that the host has no capability for. */
   readonly lacking?: readonly string[];
   readonly register?: bigint | undefined;
+  readonly architecture?: Architecture;
   /** Set where the register is KVM_REG_ARM_PSCI_VERSION. */
   readonly psci?: { hasFeature(): boolean; accepted(): string | undefined } | undefined;
 }
@@ -41,9 +42,10 @@ const HINTS: Readonly<Record<string, Hint>> = {
   'KVM_ARM_VCPU_INIT ENOENT': 'This kernel does not know one of the feature bits',
   'KVM_ARM_VCPU_FINALIZE EINVAL': 'Only SVE is finalized, and only on a vCPU that was initialised with it',
   'KVM_ARM_VCPU_FINALIZE EPERM': 'It has been finalized already',
-  'KVM_GET_ONE_REG ENOENT': 'This vCPU has no such register, or not of this width',
-  'KVM_SET_ONE_REG ENOENT': 'This vCPU has no such register, or not of this width',
-  'KVM_GET_ONE_REG EINVAL': malformedRegister,
+  'KVM_GET_ONE_REG ENOENT': noSuchRegister,
+  'KVM_SET_ONE_REG ENOENT': noSuchRegister,
+  'KVM_GET_ONE_REG EINVAL': context =>
+    context.psci === undefined ? malformedRegister(context) : refusedPsciVersion(context),
   'KVM_SET_ONE_REG EINVAL': context =>
     context.psci === undefined
       ? (malformedRegister(context) ?? refusedValue(context))
@@ -52,9 +54,16 @@ const HINTS: Readonly<Record<string, Hint>> = {
   'KVM_ENABLE_CAP EINVAL': 'No capability to enable on this host, not now, or not with these arguments',
 };
 
-function malformedRegister({ register }: HintContext): string | undefined {
+function noSuchRegister({ psci }: HintContext): string {
+  return psci === undefined
+    ? 'This vCPU has no such register, or not of this width'
+    : 'This kernel lets nobody see or choose the PSCI version: the register came with Linux 4.17';
+}
+
+function malformedRegister({ register, architecture = 'arm64' }: HintContext): string | undefined {
   if (register === undefined) return undefined;
-  if (register >> 56n !== KVM_REG_ARM64 >> 56n) return 'An id of arm64 begins with 0x60';
+  const first = (architecture === 'arm64' ? KVM_REG_ARM64 : KVM_REG_ARM) >> 56n;
+  if (register >> 56n !== first) return `An id of ${architecture} begins with 0x${first.toString(16)}`;
   return decodeRegisterId(register).kind === 'core'
     ? 'No core register has this offset and width'
     : undefined;

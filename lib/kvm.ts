@@ -6,7 +6,7 @@
 import { checkOptions, checkUnsigned } from './abi/argument.ts';
 import { type Capability, capabilityNumber, KVM_CAP } from './abi/capabilities.ts';
 import { formatPsciVersion, type PsciVersion, psciVersionCandidates } from './abi/psci.ts';
-import { KVM_REG_ARM_PSCI_VERSION } from './abi/register-id.ts';
+import { type Architecture, psciVersionId } from './abi/register-id.ts';
 import { DEFAULT_IPA_BITS } from './abi/vm-type.ts';
 import type { BackendName, KvmHandle } from './backend.ts';
 import { ioctlError } from './errors.ts';
@@ -33,6 +33,8 @@ export class Kvm extends Resource<KvmHandle> {
   readonly backend: BackendName;
   /** What answers, for people: the device's path, or the emulated host's name. */
   readonly host: string;
+  /** Whose register ids and vCPU features these are: `'arm64'`, or `'arm'` on an emulated 32-bit host. */
+  readonly architecture: Architecture;
   /** Why this backend answers, in a sentence: what the machine lacks, or who asked for it. */
   readonly reason: string;
 
@@ -41,6 +43,7 @@ export class Kvm extends Resource<KvmHandle> {
     super('Kvm', 'system', handle);
     this.backend = handle.backend;
     this.host = handle.host;
+    this.architecture = handle.architecture;
     this.reason = reason;
   }
 
@@ -102,7 +105,8 @@ export class Kvm extends Resource<KvmHandle> {
    * The PSCI versions that this host lets a guest have, oldest first, found by trying each on a scratch VM that
    * is closed again. A version between 0.2 and 3.15 that only a later kernel knows is found, too.
    *
-   * `'0.1'` is not among them: that is what a vCPU without the feature `PSCI_0_2` has, and no choice.
+   * `'0.1'` is not among them: that is what a vCPU without the feature `PSCI_0_2` has, and no choice. A kernel
+   * before 4.17 gives no choice at all.
    *
    * @example
    * ```ts
@@ -114,7 +118,8 @@ export class Kvm extends Resource<KvmHandle> {
     try {
       const vcpu = vm.createVcpu(0);
       vcpu.init();
-      const tried = vcpu.setRegs(psciVersionCandidates().map(version => [KVM_REG_ARM_PSCI_VERSION, version]));
+      const id = psciVersionId(this.architecture);
+      const tried = vcpu.setRegs(psciVersionCandidates().map(version => [id, version]));
       return Array.from(tried, ([, version]) => formatPsciVersion(version));
     } finally {
       vm.close();

@@ -6,7 +6,7 @@
 import { checkOptions, checkUnsigned, invalidType } from './abi/argument.ts';
 import { type MpState, mpStateName, mpStateNumber } from './abi/mp-state.ts';
 import { formatPsciVersion, type PsciVersion, parsePsciVersion } from './abi/psci.ts';
-import { KVM_REG_ARM_PSCI_VERSION } from './abi/register-id.ts';
+import { psciVersionId } from './abi/register-id.ts';
 import { formatRegister } from './abi/register-names.ts';
 import {
   decodeVcpuEvents,
@@ -80,7 +80,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
     if (!Array.isArray(features))
       throw invalidType('features', 'an array of feature names or bit numbers', features);
     const bits = (features as readonly (VcpuFeature | number)[]).reduce(
-      (mask, feature) => mask | (1n << BigInt(featureBit(feature))),
+      (mask, feature) => mask | (1n << BigInt(featureBit(feature, this.vm.kvm.architecture))),
       0n,
     );
     const result = handle.armVcpuInit(encodeVcpuInit(target, bits));
@@ -178,7 +178,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
    * @throws KvmError ENOEXEC: not initialised; ENOENT: a kernel before 4.17, which has no such register
    */
   get psciVersion(): PsciVersion {
-    return formatPsciVersion(this.getOneReg(KVM_REG_ARM_PSCI_VERSION));
+    return formatPsciVersion(this.getOneReg(this.#psciRegister));
   }
 
   /**
@@ -198,7 +198,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
    * ```
    */
   setPsciVersion(version: PsciVersion): void {
-    this.setOneReg(KVM_REG_ARM_PSCI_VERSION, parsePsciVersion(version));
+    this.setOneReg(this.#psciRegister, parsePsciVersion(version));
   }
 
   /** `KVM_GET_MP_STATE`: whether the vCPU would run. A state without a name is given as its number. */
@@ -241,9 +241,10 @@ export class Vcpu extends AttrResource<VcpuHandle> {
 
   #error(request: string, errno: number, id?: bigint): KvmError {
     const hint = hintFor(request, errno, {
+      architecture: this.vm.kvm.architecture,
       register: id,
       psci:
-        id === KVM_REG_ARM_PSCI_VERSION
+        id === this.#psciRegister
           ? { hasFeature: () => this.#hasPsci(), accepted: () => this.#acceptedPsciVersions() }
           : undefined,
     });
@@ -255,6 +256,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
 
   /** The features among these that the host has no capability for. */
   #lacking(features: bigint): string[] {
+    if (this.vm.kvm.architecture !== 'arm64') return []; // there features have no capabilities
     return Object.entries(VCPU_FEATURE_CAPABILITY)
       .filter(([name]) => (features >> BigInt(featureBit(name as VcpuFeature))) & 1n)
       .filter(([, cap]) => cap !== undefined && this.vm.checkExtension(cap) === 0)
@@ -263,7 +265,12 @@ export class Vcpu extends AttrResource<VcpuHandle> {
 
   /** Asked of the kernel: an init by `ioctl()` sets features, too. */
   #hasPsci(): boolean {
-    return this.handle.getOneReg(KVM_REG_ARM_PSCI_VERSION) !== KVM_ARM_PSCI_0_1;
+    const version = this.handle.getOneReg(this.#psciRegister);
+    return typeof version === 'bigint' && version !== KVM_ARM_PSCI_0_1;
+  }
+
+  get #psciRegister(): bigint {
+    return psciVersionId(this.vm.kvm.architecture);
   }
 
   /** For an error message only: whatever goes wrong here must not hide the error that is being explained. */

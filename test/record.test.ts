@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { HOSTS, loadHost } from '#lib/emulator/profile.js';
+import { loadHost, RECORDED_HOSTS } from '#lib/emulator/profile.js';
 import { openEmulated } from '#lib/emulator/system.js';
 import { formatProfile } from '#lib/record/format-profile.js';
 import { identifyMachine } from '#lib/record/identify-machine.js';
@@ -12,7 +12,7 @@ import { recordHost } from '#lib/record/record-host.js';
 /** A second each, on a machine that has nothing else to do. */
 const RECORDING = 60_000;
 
-describe.each(HOSTS)('%s', name => {
+describe.each(RECORDED_HOSTS)('%s', name => {
   it(
     'recorded from the emulator is the file that was recorded from the kernel',
     () => {

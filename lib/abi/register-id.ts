@@ -64,8 +64,11 @@ const SVE_FFR_BASE = 0x600;
 const SVE_SLICES = 32;
 const SVE_VLS = 0xffff;
 
+/** Whose ids: 64-bit kernels have their own, and so had 32-bit ones until 5.6. */
+export type Architecture = 'arm64' | 'arm';
+
 interface Common {
-  readonly arch: 'arm64' | 'arm';
+  readonly arch: Architecture;
   /** Width of the value: a power of two from 1 to 32768 (KVM uses 4 to 256). */
   readonly bytes: number;
 }
@@ -191,7 +194,7 @@ export function wordOffsets(ids: BigUint64Array): Uint32Array {
 const HIGH_ARM = 0x4000_0000;
 const HIGH_ARM64 = 0x6000_0000;
 
-function makeId(arch: 'arm64' | 'arm', bytes: number, coproc: number, low: number): bigint {
+function makeId(arch: Architecture, bytes: number, coproc: number, low: number): bigint {
   const size = 31 - Math.clz32(bytes);
   if (bytes !== 1 << size || size > 15) throw outOfRange('bytes', 'a power of two from 1 to 32768', bytes);
   const high = (arch === 'arm64' ? HIGH_ARM64 : HIGH_ARM) + size * 0x10_0000;
@@ -223,8 +226,13 @@ export function firmwareBitmapRegId(index: number): bigint {
   return encodeRegisterId({ kind: 'firmware-bitmap', arch: 'arm64', bytes: 8, index });
 }
 
-/** The firmware's PSCI version (`KVM_REG_ARM_PSCI_VERSION`). */
-export const KVM_REG_ARM_PSCI_VERSION = firmwareRegId(0);
+/** The firmware's PSCI version (`KVM_REG_ARM_PSCI_VERSION`) on a kernel of this architecture. */
+export function psciVersionId(arch: Architecture): bigint {
+  return encodeRegisterId({ kind: 'firmware', arch, bytes: 8, index: 0 });
+}
+
+/** That of arm64. */
+export const KVM_REG_ARM_PSCI_VERSION = psciVersionId('arm64');
 
 /** The core register PSTATE, at its offset in `struct kvm_regs`. */
 export const CORE_PSTATE = coreRegId(264);

@@ -6,6 +6,7 @@
 import { checkUnsigned, invalidType, invalidValue } from './argument.ts';
 import type { Capability } from './capabilities.ts';
 import { didYouMean } from './nearest.ts';
+import type { Architecture } from './register-id.ts';
 import { VCPU_FEATURE_BITS } from './structs.ts';
 
 /** Feature bits by the kernel's name. */
@@ -24,6 +25,13 @@ export const KVM_ARM_VCPU = {
   KVM_ARM_VCPU_HAS_EL2_E2H0: 8,
   KVM_ARM_VCPU_PMU_V3_STRICT: 9,
 } as const;
+
+/** Those of 32-bit arm, whose PSCI_0_2 is another bit (`asm/kvm.h` of arm, up to Linux 5.6). */
+const ARM32_VCPU: FeatureBits = { KVM_ARM_VCPU_POWER_OFF: 0, KVM_ARM_VCPU_PSCI_0_2: 1 };
+
+type FeatureBits = { readonly [Name in keyof typeof KVM_ARM_VCPU]?: number };
+const bitsOf = (architecture: Architecture): FeatureBits =>
+  architecture === 'arm64' ? KVM_ARM_VCPU : ARM32_VCPU;
 
 /** CPU targets by the kernel's name. All recent kernels answer `KVM_ARM_PREFERRED_TARGET` with the last one. */
 export const KVM_ARM_TARGET = {
@@ -67,16 +75,20 @@ export const VCPU_FEATURE_CAPABILITY: Readonly<Record<ShortName, Capability | un
  * The bit of a feature.
  *
  * @param feature - its name, or a bit number (0 to 223), which may be one that this library does not know
- * @throws TypeError `ERR_INVALID_ARG_VALUE` for an unknown name, with the nearest known one
+ * @throws TypeError `ERR_INVALID_ARG_VALUE` for an unknown name, with the nearest known one, or one that 32-bit arm
+ * does not have
  */
-export function featureBit(feature: VcpuFeature | number): number {
+export function featureBit(feature: VcpuFeature | number, architecture: Architecture = 'arm64'): number {
   if (typeof feature === 'number') {
     checkUnsigned('feature', feature, VCPU_FEATURE_BITS - 1);
     return feature;
   }
   if (typeof feature === 'string') {
     const name = feature.startsWith(PREFIX) ? feature : PREFIX + feature;
-    if (Object.hasOwn(KVM_ARM_VCPU, name)) return KVM_ARM_VCPU[name as FullName];
+    const bits = bitsOf(architecture);
+    const bit = Object.hasOwn(bits, name) ? bits[name as FullName] : undefined;
+    if (bit !== undefined) return bit;
+    if (Object.hasOwn(KVM_ARM_VCPU, name)) throw invalidValue('feature', 'one that 32-bit arm has', feature);
     const hint = didYouMean(name.slice(PREFIX.length), shortNames);
     throw invalidValue('feature', `a name of KVM_ARM_VCPU_*${hint}`, feature);
   }
@@ -84,6 +96,6 @@ export function featureBit(feature: VcpuFeature | number): number {
 }
 
 /** The short name of a feature bit, `'PSCI_0_2'`; `undefined` where it has none here. */
-export function featureName(bit: number): ShortName | undefined {
-  return shortNames[bit];
+export function featureName(bit: number, architecture: Architecture = 'arm64'): ShortName | undefined {
+  return shortNames.find(name => bitsOf(architecture)[`KVM_ARM_VCPU_${name}`] === bit);
 }

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { KvmError } from '../errors.ts';
-import { CLIDR_RULES, FORMAT, type HostProfile, PMU_RULES, VERSION } from './profile.ts';
+import { CLIDR_RULES, FORMAT, type HostProfile, PMU_RULES, TIMER_CONTROL_RULES, VERSION } from './profile.ts';
 
 /** Answers what a value must be, if it is not that. */
 type Check = (value: unknown) => string | undefined;
@@ -40,6 +40,7 @@ const absentOr =
   value =>
     value === undefined ? undefined : check(value);
 const onlyTrue = absentOr(must('true, or absent', value => value === true));
+const only = (word: string) => absentOr(must(`'${word}', or absent`, value => value === word));
 
 /** Names the field within, too: `.id must be …`. */
 const nested = (path: string, expected: string | undefined) =>
@@ -102,7 +103,7 @@ const register = record({
   id,
   reset: hex,
   write: absentOr(rule),
-  scope: absentOr(must("'vm', or absent", value => value === 'vm')),
+  scope: only('vm'),
   unlocked: absentOr(orNull(rule)),
   survivesInit: onlyTrue,
   varies: onlyTrue,
@@ -113,16 +114,32 @@ const register = record({
 
 const profile = record({
   name: text,
-  provenance: record({ kernel: text, machine: text, midr: hex, recorded: text, tool: text }),
+  provenance: record({
+    kernel: text,
+    machine: text,
+    midr: hex,
+    recorded: text,
+    tool: text,
+    basis: absentOr(text),
+    rules: absentOr(list(record({ rule: text, source: text }))),
+  }),
+  architecture: only('arm'),
   apiVersion: count,
   vcpuMmapSize: count,
   capabilities: numbered(integer),
   vmCapabilities: numbered(integer),
   enableCaps: list(count),
+  maxVcpus: absentOr(count),
   ipaBits: record({ min: count, max: count, default: count }),
   targets: record({ preferred: count, accepted: list(count) }),
   knownFeatures: count,
-  psci: record({ withFeature: list(hex), withoutFeature: list(hex), latest: hex }),
+  psci: record({
+    withFeature: list(hex),
+    withoutFeature: list(hex),
+    latest: hex,
+    readNeedsFeature: onlyTrue,
+    forcedBy: absentOr(record({ feature: count, name: text, version: hex })),
+  }),
   counterHz: must('a frequency above 0', value => Number.isSafeInteger(value) && (value as number) > 0),
   mpStates: list(count),
   timerPpis: list(count),
@@ -143,8 +160,11 @@ const profile = record({
     abort32TakenAtOnce: flag,
     serrorTakenAtOnce: flag,
     abortSyndrome: hex,
-    timerControlPlain: flag,
+    timerControl: oneOf(TIMER_CONTROL_RULES),
     emptyFilterRefused: flag,
+    rawCore: onlyTrue,
+    beforeSve: onlyTrue,
+    unknownFirmware: only('EINVAL'),
   }),
   anyCoprocessor: record({ registers: list(id), except: list(count) }),
   configurations: list(

@@ -48,10 +48,17 @@ function hasRas(vcpu: VcpuState): boolean {
   return (vcpu.vm.host.profile.capabilities[KVM_CAP.KVM_CAP_ARM_INJECT_SERROR_ESR] ?? 0) > 0;
 }
 
+/** Before Linux 4.19 the requests are unknown; later ones may want an init first. */
+function refusal(vcpu: VcpuState): Result | undefined {
+  const { capabilities, behaviours } = vcpu.vm.host.profile;
+  if (!capabilities[KVM_CAP.KVM_CAP_VCPU_EVENTS]) return -ERRNO.EINVAL;
+  return behaviours.vcpuEventsNeedInit && vcpu.configuration === undefined ? -ERRNO.ENOEXEC : undefined;
+}
+
 /** Fills the struct. */
 export function getEvents(vcpu: VcpuState, events: Uint8Array): Result {
-  if (vcpu.vm.host.profile.behaviours.vcpuEventsNeedInit && vcpu.configuration === undefined)
-    return -ERRNO.ENOEXEC;
+  const refused = refusal(vcpu);
+  if (refused !== undefined) return refused;
   events.set(
     encodeVcpuEvents({
       serrorPending: vcpu.serror !== undefined,
@@ -65,8 +72,9 @@ export function getEvents(vcpu: VcpuState, events: Uint8Array): Result {
 
 /** Makes what the struct says pending, or has the vCPU take it. */
 export function setEvents(vcpu: VcpuState, bytes: Uint8Array): Result {
-  const { vcpuEventsNeedInit, serrorTakenAtOnce } = vcpu.vm.host.profile.behaviours;
-  if (vcpuEventsNeedInit && vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
+  const { serrorTakenAtOnce } = vcpu.vm.host.profile.behaviours;
+  const refused = refusal(vcpu);
+  if (refused !== undefined) return refused;
   if (MUST_BE_ZERO.some(([from, to]) => bytes.subarray(from, to).some(byte => byte !== 0)))
     return -ERRNO.EINVAL;
   const events = decodeVcpuEvents(bytes);

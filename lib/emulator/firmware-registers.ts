@@ -5,13 +5,9 @@
  * @packageDocumentation
  */
 import { ERRNO } from '../abi/errno.ts';
-import { firmwareRegId, KVM_REG_ARM_PSCI_VERSION, sysRegId } from '../abi/register-id.ts';
-import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
-import { cellsOf, hasFeature, idDigit, type SpecialRegister } from './register-access.ts';
-import type { VcpuState } from './state.ts';
-
-/** KVM_ARM_PSCI_0_1: what a vCPU without the feature PSCI_0_2 has. */
-const PSCI_0_1 = 1n;
+import { firmwareRegId, psciVersionId, sysRegId } from '../abi/register-id.ts';
+import { guestPsciVersion, hasPsci } from './psci.ts';
+import { cellsOf, idDigit, type SpecialRegister } from './register-access.ts';
 
 /** One version for the whole VM, seen through every vCPU; never reset, and no check that the VM has not run. */
 const psciVersion: SpecialRegister = ({ cell, scope, profile }) => {
@@ -20,13 +16,11 @@ const psciVersion: SpecialRegister = ({ cell, scope, profile }) => {
     with: toBigInts(profile.psci.withFeature),
     without: toBigInts(profile.psci.withoutFeature),
   };
-  const latest = BigInt(`0x${profile.psci.latest}`);
   return {
     cell,
     scope,
     get(vcpu) {
-      if (!hasPsci(vcpu)) return PSCI_0_1;
-      return vcpu.vm.psciVersion === 0n ? latest : vcpu.vm.psciVersion;
+      return profile.psci.readNeedsFeature && !hasPsci(vcpu) ? -ERRNO.EINVAL : guestPsciVersion(vcpu);
     },
     set(vcpu, value) {
       const choices = hasPsci(vcpu) ? accepted.with : accepted.without;
@@ -36,10 +30,6 @@ const psciVersion: SpecialRegister = ({ cell, scope, profile }) => {
     },
   };
 };
-
-function hasPsci(vcpu: VcpuState): boolean {
-  return hasFeature(vcpu, KVM_ARM_VCPU.KVM_ARM_VCPU_PSCI_0_2);
-}
 
 /** Levels of KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_2 (asm/kvm.h). */
 const WORKAROUND_2 = { NOT_AVAIL: 0, UNKNOWN: 1, AVAIL: 2, NOT_REQUIRED: 3 } as const;
@@ -69,6 +59,7 @@ const workaround2: SpecialRegister = ({ cell, scope, profile }) => ({
 
 /** The special firmware registers, by id. */
 export const firmwareRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
-  [KVM_REG_ARM_PSCI_VERSION, psciVersion],
+  [psciVersionId('arm64'), psciVersion],
+  [psciVersionId('arm'), psciVersion],
   [firmwareRegId(2), workaround2],
 ];

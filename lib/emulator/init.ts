@@ -73,7 +73,8 @@ const SWITCHES = [
 /** The first steps of `kvm_reset_vcpu` before Linux 6.5; undefined where one of them fails. */
 function switchOn(vcpu: VcpuState): Configuration | undefined {
   const { host } = vcpu.vm;
-  const { widthOfAllVcpus } = host.profile.behaviours;
+  const { widthOfAllVcpus, beforeSve } = host.profile.behaviours;
+  if (beforeSve) return host.configuration(vcpu.features & ~POWER_OFF);
   if (!widthOfAllVcpus && !fixWidth(vcpu)) return undefined;
   for (const group of SWITCHES) {
     const wanted = vcpu.features & group;

@@ -4,10 +4,12 @@
  *
  * @packageDocumentation
  */
+import { registerBits } from '../abi/register-id.ts';
 import { checkProfile } from './check-profile.ts';
 import { withUnlocking } from './identity-registers.ts';
 import { chosenCounters, withCounterWidth } from './pmu-registers.ts';
 import type { HostProfile, ProfileConfiguration, ProfileRegister } from './profile.ts';
+import { isCore, RAW_CORE_LIST } from './raw-core.ts';
 import { idDigit } from './register-access.ts';
 import { specialRegister } from './special-registers.ts';
 import type { Configuration, HostModel, RegisterAccess, Storage, VcpuState } from './state.ts';
@@ -69,28 +71,33 @@ function configure(
   const registers = new Map<bigint, RegisterAccess>();
   const values = { vcpu: [] as bigint[], vm: [] as bigint[] };
   const surviving: number[] = [];
+  const widths = new Map<Storage, number>();
   for (const { id, reset } of profile.registers) {
-    const { cell, scope } = storage.get(id)!;
+    const place = storage.get(id)!;
+    const { cell, scope } = place;
     values[scope][cell] ??= fromHex(resets[id] ?? reset);
+    widths.set(place, Math.max(widths.get(place) ?? 0, registerBits(fromHex(id))));
   }
   for (const { id, write: usual, unlocked, survivesInit, needs } of present) {
     const write = id in writes ? writes[id] : usual;
     const { cell, scope } = storage.get(id)!;
     if (survivesInit) surviving.push(cell);
     const number = fromHex(id);
-    const access =
+    const plain =
       specialRegister(number, { cell, scope, profile }) ??
       withUnlocking(
         { cell, scope, unlocked },
         withCounterWidth(number, plainRegister({ cell, scope, ...(write && { write }) })),
       );
+    const bits = registerBits(number);
+    const access = bits < widths.get(storage.get(id)!)! ? withWidth(plain, bits) : plain;
     registers.set(number, needs === undefined ? access : { ...access, isPresent: presence(needs) });
   }
   const vectorLengths = registers.get(SVE_VLS);
+  const listed = present.filter(({ unlisted }) => !unlisted).map(({ id }) => fromHex(id));
   return {
     list: BigUint64Array.from(
-      present.filter(({ unlisted }) => !unlisted),
-      ({ id }) => fromHex(id),
+      profile.behaviours.rawCore ? [...RAW_CORE_LIST, ...listed.filter(id => !isCore(id))] : listed,
     ),
     conditional: [...registers.values()].filter(({ isPresent }) => isPresent !== undefined),
     registers,
@@ -109,6 +116,11 @@ function configure(
 
 function fromHex(digits: string): bigint {
   return BigInt(`0x${digits}`);
+}
+
+/** The low half of a register shows no more than that. */
+function withWidth(access: RegisterAccess, bits: number): RegisterAccess {
+  return { ...access, get: vcpu => BigInt.asUintN(bits, access.get(vcpu) as bigint) };
 }
 
 /** Whether the digit of the ID register is great enough now. */

@@ -110,6 +110,7 @@ const eventType: SpecialRegister = ({ cell, scope }) => ({
 
 /** PMUVer from which on event counters have 64 bits (`kvm_pmc_is_64bit`, pmu-emul.c). */
 const V3P5 = 6;
+const pmuVer = (dfr0: bigint) => Number((dfr0 >> 8n) & 0xfn);
 const PMEVCNTR_EL0 = Array.from({ length: 31 }, (_, n) => sysRegId(3, 3, 14, 8 + (n >> 3), n & 7));
 
 /**
@@ -122,9 +123,9 @@ export function withCounterWidth(id: bigint, access: RegisterAccess): RegisterAc
     ...access,
     get(vcpu) {
       const { registers, resets, vmResets } = vcpu.configuration!;
-      const { cell, scope } = registers.get(ID_AA64DFR0_EL1)!;
-      const atReset = Number(((scope === 'vm' ? vmResets : resets)[cell]! >> 8n) & 0xfn);
-      const isHalved = atReset >= V3P5 && idDigit(vcpu, ID_AA64DFR0_EL1, 2) < V3P5;
+      const dfr0 = registers.get(ID_AA64DFR0_EL1);
+      const dfr0Reset = dfr0 && (dfr0.scope === 'vm' ? vmResets : resets)[dfr0.cell]!;
+      const isHalved = pmuVer(dfr0Reset ?? 0n) >= V3P5 && idDigit(vcpu, ID_AA64DFR0_EL1, 2) < V3P5;
       const value = cellsOf(vcpu, access.scope)[access.cell]!;
       return isHalved ? BigInt.asUintN(32, value) : value;
     },

@@ -1,11 +1,13 @@
 /**
- * Host profiles: what one kernel on one CPU answers, as data. They are recorded (`lib/record`), not written by hand.
+ * Host profiles: what one kernel on one CPU answers, as data. They are recorded (`lib/record`), not written by hand;
+ * kernels that nobody can boot are a recorded one with changes (`modelled/`).
  *
  * @packageDocumentation
  */
 import { readFileSync } from 'node:fs';
 import { didYouMean } from '../abi/nearest.ts';
 import { KvmError } from '../errors.ts';
+import { MODELLED_HOSTS, modelHost } from './modelled/hosts.ts';
 
 /** An unsigned number of any width in hex, without a prefix. */
 export type Hex = string;
@@ -71,6 +73,10 @@ export type ClidrRule = (typeof CLIDR_RULES)[number];
 export const PMU_RULES = ['stored', 'change', 'assigned'] as const;
 export type PmuRule = (typeof PMU_RULES)[number];
 
+/** What CNTx_CTL holds. */
+export const TIMER_CONTROL_RULES = ['status', 'masked', 'stored'] as const;
+export type TimerControlRule = (typeof TIMER_CONTROL_RULES)[number];
+
 /** How a kernel behaves where kernels differ and no value tells. */
 export interface ProfileBehaviours {
   /** KVM_GET/SET_VCPU_EVENTS before KVM_ARM_VCPU_INIT: ENOEXEC, or an answer. */
@@ -111,16 +117,31 @@ export interface ProfileBehaviours {
    * sign in the upper half in 6.1 (`inject_abt64`, inject_fault.c).
    */
   readonly abortSyndrome: Hex;
-  /** CNTx_CTL is 64 bits of storage and never shows ISTATUS (`arch_timer_set_user`, sys_regs.c). */
-  readonly timerControlPlain: boolean;
+  /**
+   * CNTx_CTL: `'status'` shows ISTATUS as it is now; from Linux 6.18 on it is `'masked'` in what is written and else 64 bits
+   * of storage (`arch_timer_set_user`, sys_regs.c); before 4.15 all is `'stored'`.
+   */
+  readonly timerControl: TimerControlRule;
   /** A SMCCC filter of no functions is EINVAL; otherwise one from 0 on is of all (`kvm_smccc_set_filter`, hypercalls.c). */
   readonly emptyFilterRefused: boolean;
+
+  // Only modelled hosts have those that follow: their kernels are too old for the lab.
+
+  /** Core registers are any bytes of `struct kvm_regs`, listed as one id for each of its words (before Linux 4.19). */
+  readonly rawCore?: true;
+  /**
+   * Before Linux 5.2: KVM_ARM_VCPU_FINALIZE and the SVE coprocessor are unknown, and an init has nothing to switch on or
+   * to compare between vCPUs.
+   */
+  readonly beforeSve?: true;
+  /** What an id of the firmware coprocessor that is none of its registers gives; default ENOENT (EINVAL before Linux 5.3). */
+  readonly unknownFirmware?: 'EINVAL';
 }
 
 export const FORMAT = 'kvm-arm64-host';
 export const VERSION = 1;
 
-/** A recorded host. */
+/** A host, recorded or modelled. */
 export interface HostProfile {
   readonly format: typeof FORMAT;
   readonly version: typeof VERSION;
@@ -134,7 +155,13 @@ export interface HostProfile {
     readonly midr: Hex;
     readonly recorded: string;
     readonly tool: string;
+    /** Of a modelled host: the recorded one that it is made from. */
+    readonly basis?: string;
+    /** What it does otherwise, and how that is known. */
+    readonly rules?: readonly { readonly rule: string; readonly source: string }[];
   };
+  /** Whose register ids and vCPU features these are; default `'arm64'`. `'arm'`: a 32-bit kernel. */
+  readonly architecture?: 'arm';
   readonly apiVersion: number;
   readonly vcpuMmapSize: number;
   /** KVM_CHECK_EXTENSION by capability number, where the answer is not 0; negative for an errno. */
@@ -143,15 +170,22 @@ export interface HostProfile {
   readonly vmCapabilities: Readonly<Record<string, number>>;
   /** Capabilities that KVM_ENABLE_CAP accepts on a VM (with suitable arguments). */
   readonly enableCaps: readonly number[];
+  /** How many vCPUs a VM can have, where that is less than the capabilities promise. */
+  readonly maxVcpus?: number;
+  /** All 0: a kernel whose VMs have no choice (before Linux 4.20). */
   readonly ipaBits: { readonly min: number; readonly max: number; readonly default: number };
   readonly targets: { readonly preferred: number; readonly accepted: readonly number[] };
   /** How many feature bits the kernel knows; a bit beyond is ENOENT. */
   readonly knownFeatures: number;
-  /** Values of KVM_REG_ARM_PSCI_VERSION that are accepted, and the one that an unset vCPU reads. */
+  /** Values of KVM_REG_ARM_PSCI_VERSION that are accepted, and the version that a guest finds while none is set. */
   readonly psci: {
     readonly withFeature: readonly Hex[];
     readonly withoutFeature: readonly Hex[];
     readonly latest: Hex;
+    /** Without the feature PSCI_0_2 the register cannot be read: EINVAL. */
+    readonly readNeedsFeature?: true;
+    /** A vCPU feature, by bit, with which the guest finds this version instead of the latest. */
+    readonly forcedBy?: { readonly feature: number; readonly name: string; readonly version: Hex };
   };
   /** Frequency of the counter in Hz. */
   readonly counterHz: number;
@@ -180,8 +214,8 @@ export interface HostProfile {
 /** The host that is emulated by default: the CPU of Graviton2 and Ampere Altra on Debian 13's kernel. */
 export const DEFAULT_HOST = 'linux-6.12-neoverse-n1';
 
-/** The profiles that the package has. */
-export const HOSTS: readonly string[] = [
+/** The hosts that were recorded from a kernel. */
+export const RECORDED_HOSTS: readonly string[] = [
   'linux-5.10-cortex-a57',
   'linux-5.10-max',
   'linux-6.1-max',
@@ -193,6 +227,9 @@ export const HOSTS: readonly string[] = [
   'linux-7.3-max',
   'linux-7.3-max-sve',
 ];
+
+/** The profiles that the package has. */
+export const HOSTS: readonly string[] = [...RECORDED_HOSTS, ...MODELLED_HOSTS];
 
 /**
  * Loads a profile by name.
@@ -206,5 +243,9 @@ export function loadHost(name: string): HostProfile {
       `There is no host ${JSON.stringify(name)}${didYouMean(name, HOSTS)}; there are ${HOSTS.join(', ')}, and files (./name or name.json)`,
     );
   }
+  return modelHost(name, readHost) ?? readHost(name);
+}
+
+function readHost(name: string): HostProfile {
   return JSON.parse(readFileSync(new URL(`./hosts/${name}.json`, import.meta.url), 'utf8')) as HostProfile;
 }

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { arm32Registers } from './arm32-registers.ts';
 import { coreRegisters } from './core-registers.ts';
 import { firmwareRegisters } from './firmware-registers.ts';
 import { identityRegisters } from './identity-registers.ts';
@@ -19,6 +20,7 @@ const SPECIAL: ReadonlyMap<bigint, SpecialRegister> = new Map([
   ...pmuRegisters,
   ...identityRegisters,
   ...sveRegisters,
+  ...arm32Registers,
 ]);
 
 /** The access of a register that has rules of its own; undefined for all others. */

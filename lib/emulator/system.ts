@@ -40,12 +40,14 @@ export function openEmulated(host: string | HostProfile = DEFAULT_HOST): KvmHand
 class EmulatedKvm implements KvmHandle {
   readonly backend = 'emulated';
   readonly host: string;
+  readonly architecture: 'arm64' | 'arm';
   /** Undefined after close. */
   #model: HostModel | undefined;
 
   constructor(model: HostModel) {
     this.#model = model;
     this.host = model.profile.name;
+    this.architecture = model.profile.architecture ?? 'arm64';
   }
 
   getApiVersion(): Result {

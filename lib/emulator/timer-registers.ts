@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-import { sysRegId } from '../abi/register-id.ts';
+import { encodeRegisterId, sysRegId } from '../abi/register-id.ts';
 import type { HostProfile } from './profile.ts';
 import type { SpecialRegister } from './register-access.ts';
 import type { RegisterAccess, VcpuState } from './state.ts';
@@ -43,19 +43,23 @@ const counter =
 
 const control =
   (offset: Offset, compareId: bigint): SpecialRegister =>
-  ({ cell, scope, profile: { behaviours } }) => ({
-    cell,
-    scope,
-    get(vcpu) {
-      if (behaviours.timerControlPlain) return vcpu.cells[cell]!;
-      const compare = vcpu.cells[(vcpu.configuration!.registers.get(compareId) as RegisterAccess).cell]!;
-      return guestCounter(vcpu, offset) < compare ? vcpu.cells[cell]! : vcpu.cells[cell]! | ISTATUS;
-    },
-    set(vcpu, value) {
-      vcpu.cells[cell] = BigInt.asUintN(behaviours.timerControlPlain ? 64 : 32, value & ~ISTATUS);
-      return 0;
-    },
-  });
+  ({ cell, scope, profile }) => {
+    const { timerControl } = profile.behaviours;
+    if (timerControl === 'stored') return undefined;
+    return {
+      cell,
+      scope,
+      get(vcpu) {
+        if (timerControl === 'masked') return vcpu.cells[cell]!;
+        const compare = vcpu.cells[(vcpu.configuration!.registers.get(compareId) as RegisterAccess).cell]!;
+        return guestCounter(vcpu, offset) < compare ? vcpu.cells[cell]! : vcpu.cells[cell]! | ISTATUS;
+      },
+      set(vcpu, value) {
+        vcpu.cells[cell] = BigInt.asUintN(timerControl === 'masked' ? 64 : 32, value & ~ISTATUS);
+        return 0;
+      },
+    };
+  };
 
 /** The ids of the virtual timer's CNT and CVAL are swapped in the ABI (asm/kvm.h says how that came about). */
 const TIMER = {
@@ -69,6 +73,15 @@ const PTIMER = {
   cval: sysRegId(3, 3, 14, 2, 2),
 };
 
+/** Those of 32-bit arm, which are not swapped (asm/kvm.h of arm). */
+const cp15 = (opc1: number, crn: number, crm: number, opc2: number, bytes: number) =>
+  encodeRegisterId({ kind: 'coprocessor', arch: 'arm', bytes, coproc: 15, opc1, crn, crm, opc2 });
+const ARM_TIMER = {
+  ctl: cp15(0, 14, 3, 1, 4),
+  cnt: cp15(1, 0, 14, 0, 8),
+  cval: cp15(3, 0, 14, 0, 8),
+};
+
 /** The timer registers, by id. */
 export const timerRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
   [TIMER.ctl, control('voffset', TIMER.cval)],
@@ -77,4 +90,7 @@ export const timerRegisters: readonly (readonly [bigint, SpecialRegister])[] = [
   [PTIMER.ctl, control('poffset', PTIMER.cval)],
   [PTIMER.cnt, counter('poffset')],
   [PTIMER.cval, plainRegister],
+  [ARM_TIMER.ctl, control('voffset', ARM_TIMER.cval)],
+  [ARM_TIMER.cnt, counter('voffset')],
+  [ARM_TIMER.cval, plainRegister],
 ];

@@ -31,9 +31,11 @@ const pmu: Group = {
   has: (vcpu, attr) => (attr < vcpu.vm.host.profile.pmuAttributes && hasPmu(vcpu) ? 0 : -ERRNO.ENXIO),
   get: (_, attr) => (attr === PMU.IRQ ? -ERRNO.EINVAL : -ERRNO.ENXIO),
   set(vcpu, attr, data) {
+    const { pmuAttributes } = vcpu.vm.host.profile;
+    if (pmuAttributes === 0) return -ERRNO.ENXIO;
     if (!hasPmu(vcpu)) return -ERRNO.ENODEV;
     if (vcpu.pmuCreated) return -ERRNO.EBUSY;
-    if (attr >= vcpu.vm.host.profile.pmuAttributes) return -ERRNO.ENXIO;
+    if (attr >= pmuAttributes) return -ERRNO.ENXIO;
     switch (attr) {
       case PMU.IRQ:
         return -ERRNO.EINVAL;

@@ -14,6 +14,7 @@ import { getEvents, setEvents } from './events.ts';
 import { initVcpu } from './init.ts';
 import { flatIoctl, NOT_YET_ON_VCPU } from './ioctl.ts';
 import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
+import { isCore, rawCore } from './raw-core.ts';
 import type { Configuration, RegisterAccess, VcpuState } from './state.ts';
 import { getVcpuAttr, hasVcpuAttr, setVcpuAttr } from './vcpu-attributes.ts';
 
@@ -36,6 +37,7 @@ export class EmulatedVcpu implements VcpuHandle {
   armVcpuFinalize(feature: number): Result {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
+    if (vcpu.vm.host.profile.behaviours.beforeSve) return -ERRNO.EINVAL;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
     if (feature !== KVM_ARM_VCPU.KVM_ARM_VCPU_SVE || !hasSve(vcpu)) return -ERRNO.EINVAL;
     if (vcpu.sveFinalized) return -ERRNO.EPERM;
@@ -57,14 +59,14 @@ export class EmulatedVcpu implements VcpuHandle {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
-    return find(vcpu, vcpu.configuration, id)?.get(vcpu) ?? missingRegister(id);
+    return find(vcpu, vcpu.configuration, id)?.get(vcpu) ?? missingRegister(vcpu.vm.host.profile, id);
   }
 
   setOneReg(id: bigint, value: bigint): Result {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
-    return find(vcpu, vcpu.configuration, id)?.set(vcpu, value) ?? missingRegister(id);
+    return find(vcpu, vcpu.configuration, id)?.set(vcpu, value) ?? missingRegister(vcpu.vm.host.profile, id);
   }
 
   getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result {
@@ -150,7 +152,10 @@ function find(
   { registers, anyCoprocessor }: Configuration,
   id: bigint,
 ): RegisterAccess | undefined {
-  const access = registers.get(id) ?? registers.get(underAnyCoprocessor(id, anyCoprocessor) ?? id);
+  const { architecture = 'arm64', behaviours } = vcpu.vm.host.profile;
+  if (behaviours.rawCore && isCore(id)) return rawCore(id);
+  const access =
+    registers.get(id) ?? registers.get(underAnyCoprocessor(architecture, id, anyCoprocessor) ?? id);
   return access?.isPresent?.(vcpu) === false ? undefined : access;
 }
 

@@ -60,6 +60,7 @@ export class EmulatedVm implements VmHandle {
     if (vm === undefined) return -ERRNO.EBADF;
     if (vm.vcpus.size >= this.checkExtension(KVM_CAP.KVM_CAP_MAX_VCPUS)) return -ERRNO.EINVAL;
     if (id >= this.checkExtension(KVM_CAP.KVM_CAP_MAX_VCPU_ID)) return -ERRNO.EINVAL;
+    if (id >= (vm.host.profile.maxVcpus ?? Infinity)) return -ERRNO.EINVAL;
     if (vm.vcpus.has(id)) return -ERRNO.EEXIST;
     // Each new vCPU starts the VM's virtual counter anew (`kvm_timer_vcpu_init`).
     if (!vm.counterOffsetSet) {

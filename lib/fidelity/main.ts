@@ -37,8 +37,10 @@ const profile = loadHost(host);
 /** Runs a script of this folder in the lab, and gives what it prints. */
 async function ask(script: string, args: readonly string[], calls: number): Promise<string> {
   const timeoutMs = BOOT_MS + calls * MS_PER_CALL;
+  const machine = machineOf(host);
+  if (machine === undefined) throw new Error(`${host} was recorded on no machine of the lab`);
   const guest = await runInLab({
-    ...machineOf(host),
+    ...machine,
     parts: PARTS,
     script: `dist/lib/fidelity/${script}`,
     args,

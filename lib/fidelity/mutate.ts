@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-import { CLIDR_RULES, type HostProfile, PMU_RULES } from '../emulator/profile.ts';
+import { CLIDR_RULES, type HostProfile, PMU_RULES, TIMER_CONTROL_RULES } from '../emulator/profile.ts';
 
 /** A profile that is wrong in one place. */
 export interface Mutation {
@@ -35,6 +35,7 @@ const REGISTER_FLAGS: Readonly<Record<string, Json>> = {
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   'behaviours.clidr': CLIDR_RULES,
   'behaviours.pmu': PMU_RULES,
+  'behaviours.timerControl': TIMER_CONTROL_RULES,
 };
 
 /** All mutations of a profile. */

@@ -11,6 +11,8 @@ import { NativeVm } from './vm.ts';
 
 class NativeKvm extends NativeDescriptor implements KvmHandle {
   readonly backend = 'native';
+  /** 32-bit kernels with KVM are too old for the Node that this needs. */
+  readonly architecture = 'arm64';
   readonly host: string;
 
   constructor(addon: Addon, fd: Fd, path: string) {

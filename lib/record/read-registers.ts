@@ -7,7 +7,7 @@ import { wordOffsets } from '../abi/register-id.ts';
 import { encodeVcpuInit } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { KvmHandle, VcpuHandle, VmHandle } from '../backend.ts';
-import { type Scratch, withVcpus } from './scratch.ts';
+import { withVcpus } from './scratch.ts';
 
 /** Two vCPUs of a VM, ready to be asked. */
 export interface Subjects {

@@ -63,6 +63,16 @@ describe('psci', () => {
     });
   });
 
+  test.each([
+    ['linux-4.14', { supported: [], default: null, withoutFeature: null }],
+    ['psci-firmware-register-v3', { supported: ['0.2', '1.0'], default: '1.0', withoutFeature: null }],
+    ['linux-4.17-arm', { supported: ['0.2', '1.0'], default: '1.0', withoutFeature: '0.1' }],
+  ])('has null for what the kernel of %s does not tell', async (host, versions) => {
+    const { code, json } = await emulatedJson(`psci --host ${host}`);
+    expect(code).toBe(0);
+    expect(json).toEqual({ backend: 'emulated', host, ...versions });
+  });
+
   test('set shows that the version holds for the whole VM, and that init leaves it', async () => {
     const { code, json } = await emulatedJson('psci set 1.0');
     expect(code).toBe(0);
@@ -181,6 +191,14 @@ SCTLR_EL1  0x603000000013c080  64    0xc50078
     const { json } = await emulatedJson('regs --features= --filter psci');
     expect(json.features).toEqual([]);
     expect(json.registers).toMatchObject([{ name: 'KVM_REG_ARM_PSCI_VERSION', value: '0x1' }]);
+  });
+
+  test('--features of 32-bit arm', async () => {
+    const { json } = await emulatedJson(
+      'regs --host linux-4.17-arm --features POWER_OFF,1 --filter arm:kvm_reg_arm_psci_version',
+    );
+    expect(json.features).toEqual(['POWER_OFF', 'PSCI_0_2']);
+    expect(json.registers).toMatchObject([{ id: '0x4030000000140000', value: '0x10000' }]);
   });
 
   test('--features that the host lacks', async () => {

@@ -25,7 +25,19 @@ describe('hosts', () => {
     for (const host of HOSTS) expect(stdout).toMatch(new RegExp(`^${host.replaceAll('.', '\\.')} {2}`, 'm'));
     expect(stdout).toMatch(/^linux-6\.12-max-sve .*max \(QEMU TCG\) +to 1\.1 +52 .*\bSVE\b/m);
     expect(stdout).toMatch(/^linux-6\.12-cortex-a57 .* 44 +EL1_32BIT, PSCI_0_2, PMU_V3$/m);
+    expect(stdout).toMatch(/^psci-feature-bit +4\.14 +modelled +no choice +40 .*\bFORCE_PSCI_0_2$/m);
+    expect(stdout).toMatch(/^linux-4\.17-arm +4\.17 +modelled +to 1\.0 +40 +PSCI_0_2$/m);
     expect(stdout).toContain(`\nDefault: ${DEFAULT_HOST}\n`);
+  });
+
+  test('describes a modelled one by its rules, each with its source', async () => {
+    const { stdout } = await cli('hosts linux-4.14');
+    expect(stdout).toMatch(/^Kernel +4\.14$/m);
+    expect(stdout).toMatch(/^IPA bits +40$/m);
+    expect(stdout).toMatch(/^401 +PSCI_0_2$/m);
+    const [host] = JSON.parse((await cli('hosts linux-4.14 --json')).stdout).hosts;
+    expect(host).toMatchObject({ machine: 'modelled', basis: 'linux-5.10-cortex-a57', psciVersions: [] });
+    for (const { rule, source } of host.rules) expect(stdout).toContain(`\n\n${rule}\n  ${source}`);
   });
 
   test('describes one', async () => {

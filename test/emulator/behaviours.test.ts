@@ -78,8 +78,8 @@ describe('a behaviour', () => {
     expect(vcpu.getOneReg('PMCNTENSET_EL0')).toBe(8n);
   });
 
-  it('timerControlPlain: CNTV_CTL is 64 bits and never shows ISTATUS (arch_timer_set_user)', () => {
-    const vcpu = vcpuWith({ timerControlPlain: true });
+  it('timerControl masked: CNTV_CTL is 64 bits and never shows ISTATUS (arch_timer_set_user)', () => {
+    const vcpu = vcpuWith({ timerControl: 'masked' });
     vcpu.init();
     vcpu.setOneReg('KVM_REG_ARM_TIMER_CTL', 0xf_0000_0007n);
     expect(vcpu.getOneReg('KVM_REG_ARM_TIMER_CTL')).toBe(0xf_0000_0003n);

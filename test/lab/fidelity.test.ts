@@ -1,6 +1,6 @@
 /** Every host against the kernel that it was recorded from: the same calls, the same answers. */
 import { expect, it } from 'vitest';
-import { HOSTS } from '#lib/emulator/profile.js';
+import { RECORDED_HOSTS } from '#lib/emulator/profile.js';
 import type { Report } from '#lib/fidelity/guest.js';
 import { machineOf } from '#lib/fidelity/machines.js';
 import { BOOT, describeLab, kernelMovedOn, runPackage } from './tier.ts';
@@ -10,7 +10,7 @@ const CALLS = 20_000;
 const TIME = 5 * BOOT;
 
 describeLab('fidelity', () => {
-  const hosts = HOSTS.map(host => [host, kernelMovedOn(host)] as const);
+  const hosts = RECORDED_HOSTS.map(host => [host, kernelMovedOn(host)] as const);
   it.for(hosts)(
     `%s gives the kernel's answers to ${CALLS} random calls%s`,
     { timeout: TIME },

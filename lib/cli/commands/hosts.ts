@@ -7,7 +7,9 @@ import { styleText } from 'node:util';
 import { capabilityName } from '../../abi/capabilities.ts';
 import { formatPsciVersion } from '../../abi/psci.ts';
 import { featureName } from '../../abi/vcpu-features.ts';
+import { DEFAULT_IPA_BITS } from '../../abi/vm-type.ts';
 import { findHost } from '../../emulator/host-file.ts';
+import { modelOf } from '../../emulator/model.ts';
 import { DEFAULT_HOST, HOSTS, type HostProfile, type ProfileConfiguration } from '../../emulator/profile.ts';
 import type { Command } from '../command.ts';
 import { table } from '../table.ts';
@@ -19,7 +21,7 @@ export const hosts: Command = {
   summary: 'the emulated hosts; or one of them, or of a FILE that record wrote, in detail',
   json: {
     hosts:
-      'of each, or of the one: name, isDefault, kernel, machine, midr, recorded (date), tool, psciVersions (that a guest can be given), ipaBits (min, max), counterHz, targets (preferred, accepted), featureSets (features by name; registers, how many), enableCaps, behaviours',
+      'of each, or of the one: name, isDefault, kernel, machine, midr, recorded (date), tool, psciVersions (that a guest can be given), ipaBits (min, max), counterHz, targets (preferred, accepted), featureSets (features by name; registers, how many), enableCaps, behaviours; of a modelled one also basis and rules (rule, source)',
   },
   examples: ['hosts', 'hosts linux-6.12-max-sve', 'hosts --json'],
 
@@ -32,6 +34,9 @@ export const hosts: Command = {
     return { data: { hosts: all }, text: overview(all) };
   },
 };
+
+/** What a host of a kernel that leaves none has. */
+const NO_CHOICE = 'no choice';
 
 type Description = ReturnType<typeof describe>;
 
@@ -48,29 +53,26 @@ function describe(profile: HostProfile) {
     featureSets: profile.configurations
       .flatMap(one => featureSetsOf(profile, one))
       .sort((a, b) => a.bits - b.bits)
-      .map(({ bits, registers }) => ({ features: namesOf(bits), registers })),
+      .map(({ bits, registers }) => ({ features: namesOf(profile, bits), registers })),
     enableCaps: enableCaps.map(cap => capabilityName(cap) ?? String(cap)),
     behaviours,
   };
 }
 
-function featureSetsOf({ registers }: HostProfile, { features, absent = [] }: ProfileConfiguration) {
-  const listed = registers.filter(({ id, unlisted }) => unlisted !== true && !absent.includes(id));
-  return features.map(bits => ({ bits, registers: listed.length }));
+function featureSetsOf(profile: HostProfile, { features }: ProfileConfiguration) {
+  const model = modelOf(profile);
+  return features.map(bits => ({ bits, registers: model.configuration(bits)!.list.length }));
 }
 
-function namesOf(features: number): string[] {
+function namesOf({ architecture, psci: { forcedBy } }: HostProfile, features: number): string[] {
   return Array.from({ length: 32 }, (_, bit) => bit)
     .filter(bit => ((features >>> bit) & 1) === 1)
-    .map(bit => featureName(bit) ?? String(bit));
+    .map(bit => (bit === forcedBy?.feature ? forcedBy.name : featureName(bit, architecture)) ?? String(bit));
 }
 
-/** The features that are in any of the sets, in the order of their bits. */
+/** The features that are in any of the sets. */
 function featuresOf({ featureSets }: Description): string {
-  const known = new Set(featureSets.flatMap(({ features }) => features));
-  return namesOf(-1)
-    .filter(name => known.has(name))
-    .join(', ');
+  return [...new Set(featureSets.flatMap(({ features }) => features))].join(', ');
 }
 
 function overview(all: readonly Description[]): string {
@@ -78,8 +80,8 @@ function overview(all: readonly Description[]): string {
     host.name,
     host.kernel.split(' ', 1)[0]!,
     host.machine,
-    `to ${host.psciVersions.at(-1)}`,
-    String(host.ipaBits.max),
+    host.psciVersions.length > 0 ? `to ${host.psciVersions.at(-1)}` : NO_CHOICE,
+    String(host.ipaBits.max || DEFAULT_IPA_BITS),
     featuresOf(host),
   ]);
   return [
@@ -93,9 +95,12 @@ function detail(host: Description): string {
     ['Name', host.name],
     ['Kernel', host.kernel],
     ['Machine', `${host.machine}, MIDR_EL1 0x${host.midr}`],
-    ['Recorded', `${host.recorded} by ${host.tool}`],
-    ['PSCI versions', host.psciVersions.join(', ')],
-    ['IPA bits', `${host.ipaBits.min} to ${host.ipaBits.max}`],
+    ['Recorded', `${host.recorded} by ${host.tool}${host.basis === undefined ? '' : `, as ${host.basis}`}`],
+    ['PSCI versions', host.psciVersions.join(', ') || NO_CHOICE],
+    [
+      'IPA bits',
+      host.ipaBits.max === 0 ? String(DEFAULT_IPA_BITS) : `${host.ipaBits.min} to ${host.ipaBits.max}`,
+    ],
     ['Counter', `${host.counterHz} Hz`],
     ['Targets', `${host.targets.accepted.join(', ')}; preferred: ${host.targets.preferred}`],
     ['Enables', host.enableCaps.map(name => name.replace('KVM_CAP_', '')).join(', ') || 'nothing'],
@@ -111,5 +116,6 @@ function detail(host: Description): string {
       Object.entries(host.behaviours).map(([name, value]) => [name, String(value)]),
       ['BEHAVIOUR', 'VALUE'],
     ),
+    ...(host.rules ?? []).map(({ rule, source }) => `${rule}\n  ${source}`),
   ].join('\n\n');
 }

@@ -21,7 +21,8 @@ export const info: Command = {
   json: {
     reason: 'why this backend answers',
     machine: 'this machine: platform, arch, kernel, node',
-    recorded: 'what the emulated host was recorded from: kernel, machine, date; null for native',
+    recorded:
+      'what the emulated host was recorded from: kernel, machine, date, and the basis of a modelled one; null for native',
     apiVersion: 'version of the KVM API',
     vcpuMmapSize: 'bytes that a vCPU shares with its program',
     ipaBits: 'largest number of guest-physical address bits',
@@ -60,8 +61,8 @@ function factsOf(context: Context) {
 }
 
 function recordingOf(host = DEFAULT_HOST) {
-  const { kernel, machine, recorded } = findHost(host).provenance;
-  return { kernel, machine, date: recorded };
+  const { kernel, machine, recorded, basis } = findHost(host).provenance;
+  return { kernel, machine, date: recorded, ...(basis && { basis }) };
 }
 
 function featuresOf(kvm: Kvm): string[] {
@@ -99,7 +100,9 @@ function factText({ machine, recorded, ...facts }: ReturnType<typeof factsOf>): 
       'Recorded from',
       recorded === null
         ? undefined
-        : `${recorded.machine} with kernel ${recorded.kernel}, on ${recorded.date}`,
+        : recorded.basis === undefined
+          ? `${recorded.machine} with kernel ${recorded.kernel}, on ${recorded.date}`
+          : `no machine: Linux ${recorded.kernel}, modelled after ${recorded.basis}`,
     ],
     ['KVM API', facts.apiVersion],
     ['vCPU mapping', `${facts.vcpuMmapSize} bytes`],

@@ -4,7 +4,8 @@
  * @packageDocumentation
  */
 import { styleText } from 'node:util';
-import type { PsciVersion } from '../../abi/psci.ts';
+import { formatPsciVersion, type PsciVersion } from '../../abi/psci.ts';
+import { psciVersionId } from '../../abi/register-id.ts';
 import type { Kvm } from '../../index.ts';
 import type { VcpuInitOptions } from '../../vcpu.ts';
 import type { Command } from '../command.ts';
@@ -16,8 +17,8 @@ export const psci: Command = {
   summary: 'the PSCI versions that a guest can be given',
   json: {
     supported: 'the versions that the host accepts, oldest first',
-    default: 'what a new vCPU has',
-    withoutFeature: 'what a vCPU without the feature PSCI_0_2 has',
+    default: 'what a new vCPU has; null where the kernel does not tell',
+    withoutFeature: 'what a vCPU without the feature PSCI_0_2 has; null likewise',
   },
   examples: ['psci', 'psci --json'],
 
@@ -29,16 +30,19 @@ export const psci: Command = {
       withoutFeature: versionAfter(kvm, { features: [] }),
     };
     const rows = [
-      ['This host accepts', data.supported.join(', ')],
-      ['A new vCPU has', data.default],
-      ['Without PSCI_0_2 it has', data.withoutFeature],
-    ];
-    return { data, text: table(rows.map(([title, value]) => [styleText('bold', title!), value!])) };
+      ['This host accepts', data.supported.join(', ') || 'none: its kernel has no register for the version'],
+      ['A new vCPU has', data.default ?? NOT_TOLD],
+      ['Without PSCI_0_2 it has', data.withoutFeature ?? NOT_TOLD],
+    ] as const;
+    return { data, text: table(rows.map(([title, value]) => [styleText('bold', title), value])) };
   },
 };
 
-function versionAfter(kvm: Kvm, options: VcpuInitOptions): PsciVersion {
+const NOT_TOLD = 'what the kernel does not tell';
+
+function versionAfter(kvm: Kvm, options: VcpuInitOptions): PsciVersion | null {
   const vcpu = kvm.createVm().createVcpu(0);
   vcpu.init(options);
-  return vcpu.psciVersion;
+  const versions = vcpu.getRegs([psciVersionId(kvm.architecture)]);
+  return versions.failed > 0 ? null : formatPsciVersion(versions.valueAt(0));
 }

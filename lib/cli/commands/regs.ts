@@ -35,12 +35,14 @@ export const regs: Command = {
   examples: ['regs --filter sctlr', "regs --filter 'ID_AA64*'", 'regs --features PSCI_0_2,PMU_V3 --json'],
 
   run(context) {
-    const features = parseFeatures(context.options.get('features') ?? 'PSCI_0_2');
+    const kvm = context.open();
+    const bitOf = (feature: VcpuFeature | number) => featureBit(feature, kvm.architecture);
+    const features = parseFeatures(context.options.get('features') ?? 'PSCI_0_2').map(bitOf);
     const filter = context.options.get('filter') ?? '';
-    const vcpu = context.open().createVm().createVcpu(0);
+    const vcpu = kvm.createVm().createVcpu(0);
     vcpu.init({ features });
     // The kernel does not list the registers of a vCPU with SVE before.
-    if (features.includes(SVE)) vcpu.finalize('SVE');
+    if (features.includes(SVE) && kvm.checkExtension('ARM_SVE') > 0) vcpu.finalize('SVE');
 
     const pattern = toPattern(filter);
     const listed = Array.from(vcpu.getRegList(), id => ({ id, name: formatRegister(id) }));
@@ -52,7 +54,7 @@ export const regs: Command = {
       return { name, id, bits: registerBits(id), value, error };
     });
 
-    const names = features.map(bit => featureName(bit) ?? bit);
+    const names = features.map(bit => featureName(bit, kvm.architecture) ?? bit);
     const near = registers.length > 0 ? '' : didYouMean(filter, namesOf(listed));
     const title = `${registers.length} of ${listed.length} registers${near}, vCPU with ${names.join(', ') || 'no feature'}`;
     const rows = registers.map(({ name, id, bits, value, error }) => [
@@ -68,9 +70,9 @@ export const regs: Command = {
   },
 };
 
-function parseFeatures(list: string): number[] {
+function parseFeatures(list: string): (VcpuFeature | number)[] {
   if (list === '') return [];
-  return list.split(',').map(text => featureBit(/^\d+$/.test(text) ? Number(text) : (text as VcpuFeature)));
+  return list.split(',').map(text => (/^\d+$/.test(text) ? Number(text) : (text as VcpuFeature)));
 }
 
 function namesOf(registers: readonly { readonly name: string }[]): string[] {
