@@ -1,12 +1,10 @@
 /**
- * `npm run fidelity -- [--host NAME] [--seed S] [--calls N]`: holds a profile against the kernel that it was recorded
- * from, in the lab. With `--record` it keeps a trace of that kernel in `test/traces`; with `--mutate` it tells which
- * mistakes in the profile that trace would notice, and needs no kernel.
+ * `npm run fidelity`: holds profiles against the kernels that they were recorded from; {@link HELP} says how.
  *
  * @packageDocumentation
  */
 import { parseArgs } from 'node:util';
-import { DEFAULT_HOST, loadHost } from '../emulator/profile.ts';
+import { DEFAULT_HOST, loadHost, RECORDED_HOSTS } from '../emulator/profile.ts';
 import { runInLab } from '../lab/run.ts';
 import type { Report } from './guest.ts';
 import { machineOf } from './machines.ts';
@@ -21,44 +19,92 @@ const BOOT_MS = 300_000;
 /** What of this package runs in the guest. */
 const PARTS = ['package.json', 'dist', 'prebuilds/linux-arm64'];
 
-const { values } = parseArgs({
-  options: {
-    host: { type: 'string', default: DEFAULT_HOST },
-    seed: { type: 'string', default: '1' },
-    calls: { type: 'string', default: '20000' },
-    record: { type: 'boolean', default: false },
-    mutate: { type: 'boolean', default: false },
-    every: { type: 'string', default: '1' },
-  },
-});
-const { host } = values;
-const profile = loadHost(host);
+const HELP = `usage: npm run fidelity -- [--host NAME|all]... [--seed S] [--calls N] [--record | --mutate [--every N]]
 
-/** Runs a script of this folder in the lab, and gives what it prints. */
-async function ask(script: string, args: readonly string[], calls: number): Promise<string> {
-  const timeoutMs = BOOT_MS + calls * MS_PER_CALL;
+Makes the same random calls on a host's kernel, in the lab, and on its emulation, and tells where the answers differ.
+
+  --host NAME   a recorded host, once or more often; all of them: all; default: ${DEFAULT_HOST}
+  --seed S      where the random sequences begin; default: 1
+  --calls N     how many calls at least; default: 20000
+  --record      instead keep a trace of the kernel in test/traces, which npm test replays
+  --mutate      instead tell which mistakes in the profile its trace would notice; needs no kernel
+  --every N     of the mutations, try each N-th; default: 1`;
+
+function wrongUsage(message: string): never {
+  console.error(`${message}; see npm run fidelity -- --help`);
+  process.exit(2);
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        host: { type: 'string', multiple: true, default: [DEFAULT_HOST] },
+        seed: { type: 'string', default: '1' },
+        calls: { type: 'string', default: '20000' },
+        record: { type: 'boolean', default: false },
+        mutate: { type: 'boolean', default: false },
+        every: { type: 'string', default: '1' },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    return wrongUsage((error as Error).message);
+  }
+}
+
+const values = parse();
+
+/** The value of an option that counts. */
+function count(name: 'seed' | 'calls' | 'every'): number {
+  const value = Number(values[name]);
+  return Number.isSafeInteger(value) && value > 0
+    ? value
+    : wrongUsage(`--${name} takes a number above 0; got ${JSON.stringify(values[name])}`);
+}
+
+/** Runs a script of this folder on the machine of a host, and gives what it prints. */
+async function ask(host: string, script: string, args: readonly string[], calls: number): Promise<string> {
   const machine = machineOf(host);
   if (machine === undefined) throw new Error(`${host} was recorded on no machine of the lab`);
+  const timeoutMs = BOOT_MS + calls * MS_PER_CALL;
   const guest = await runInLab({
     ...machine,
     parts: PARTS,
     script: `dist/lib/fidelity/${script}`,
-    args,
+    args: [host, ...args],
     timeoutMs,
   });
   if (guest.status !== 0) throw new Error(`the guest failed: ${guest.stderr}`);
   return guest.stdout.toString();
 }
 
-if (values.record) {
-  writeTrace(host, await ask('trace-guest.js', [host], 100_000));
-} else if (values.mutate) {
-  const results = [...tryMutations(profile, readTrace(host), Number(values.every))];
+/** @returns whether the host is as its kernel */
+async function compareHost(host: string): Promise<boolean> {
+  const [seed, calls] = [count('seed'), count('calls')];
+  const report = JSON.parse(await ask(host, 'guest.js', [`${seed}`, `${calls}`], calls)) as Report;
+  console.log(formatReport(host, seed, report));
+  return report.differing === 0;
+}
+
+/** @returns whether its trace notices every mistake that can be noticed */
+function mutateHost(host: string): boolean {
+  const results = [...tryMutations(loadHost(host), readTrace(host), count('every'))];
   console.log(formatMutations(host, results));
-  process.exitCode = results.some(({ verdict }) => verdict === 'missed') ? 1 : 0;
+  return results.every(({ verdict }) => verdict !== 'missed');
+}
+
+const TRACE_CALLS = 100_000;
+
+async function keepTrace(host: string): Promise<boolean> {
+  writeTrace(host, await ask(host, 'trace-guest.js', [], TRACE_CALLS));
+  return true;
+}
+
+if (values.help) {
+  console.log(HELP);
 } else {
-  const { seed, calls } = values;
-  const report = JSON.parse(await ask('guest.js', [host, seed, calls], Number(calls))) as Report;
-  console.log(formatReport(host, Number(seed), report));
-  process.exitCode = report.differing === 0 ? 0 : 1;
+  const hosts = values.host.flatMap(host => (host === 'all' ? RECORDED_HOSTS : [host]));
+  const work = values.record ? keepTrace : values.mutate ? mutateHost : compareHost;
+  for (const host of hosts) if (!(await work(host))) process.exitCode = 1;
 }
