@@ -19,19 +19,20 @@ export interface MutationResult {
 }
 
 /**
- * Tries mutations, of which each `every`-th of a profile's.
+ * Tries mutations.
  *
  * @param trace - of the host that the profile is of
+ * @param isTried - whether to try a mutation, by its name and number
  */
 export function* tryMutations(
   profile: HostProfile,
   trace: readonly TracedSequence[],
-  every = 1,
+  isTried: (name: string, index: number) => boolean,
 ): Generator<MutationResult> {
   let index = 0;
   for (const mutation of mutations(profile)) {
-    if (index++ % every !== 0) continue;
     const { name } = mutation;
+    if (!isTried(name, index++)) continue;
     if (isNoticed(mutation, trace)) yield { name, verdict: 'noticed' };
     else {
       const reason = whyUnnoticeable(profile, name);
