@@ -29,7 +29,7 @@ describe.each(TRACED)('%s', host => {
     const results = [...tryMutations(loadHost(host), trace, (_, i) => i % EVERY === 0)];
     expect(results.filter(({ verdict }) => verdict === 'missed')).toEqual([]);
     expect(results.filter(({ verdict }) => verdict === 'noticed').length).toBeGreaterThan(
-      results.length * 0.9,
+      results.length * 0.5,
     );
   });
 });
