@@ -9,6 +9,7 @@ import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { HostProfile } from '../emulator/profile.ts';
 import { type Call, hexBytes } from './calls.ts';
 import { MOVES, vcpuEvents } from './moves.ts';
+import { underCoprocessor } from './registers.ts';
 import { featureSets, POWER_OFF, Sequence } from './sequence.ts';
 
 /** Any move at any time; half of the time there is a vCPU to begin with. */
@@ -63,13 +64,19 @@ export function exceptions(s: Sequence): void {
   }
 }
 
-/** Every register under a coprocessor that it does not belong to. */
+const COPROCESSORS = Array.from({ length: 32 }, (_, coprocessor) => coprocessor);
+
+/** Every register under a coprocessor that it does not belong to, and under each if the kernel takes some for any. */
 export function foreignCoprocessors(s: Sequence): void {
   const { vcpu } = s.readyVcpu();
   for (const known of s.registers.ids) {
     const id = s.registers.underForeignCoprocessor(known);
     s.call(vcpu, 'setOneReg', id, s.registers.value(known));
     s.call(vcpu, 'getOneReg', id);
+  }
+  for (const id of s.profile.anyCoprocessor.registers) {
+    for (const coprocessor of COPROCESSORS)
+      s.call(vcpu, 'getOneReg', underCoprocessor(coprocessor, BigInt(`0x${id}`)));
   }
 }
 

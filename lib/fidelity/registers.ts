@@ -104,8 +104,13 @@ export class RegisterChoices {
 
   /** The id with another number in bits 27:16. */
   underForeignCoprocessor(id: bigint): bigint {
-    return (id & ~COPROC_MASK) | (BigInt(this.#random.pick(FOREIGN_COPROCESSORS)) << 16n);
+    return underCoprocessor(this.#random.pick(FOREIGN_COPROCESSORS), id);
   }
+}
+
+/** The id with this number in bits 27:16. */
+export function underCoprocessor(coprocessor: number, id: bigint): bigint {
+  return (id & ~COPROC_MASK) | (BigInt(coprocessor) << 16n);
 }
 
 function withDigit(value: bigint, position: number, digit: number): bigint {

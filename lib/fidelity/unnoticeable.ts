@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { HostProfile, ProfileRegister } from '../emulator/profile.ts';
 import { isSpecial } from '../emulator/special-registers.ts';
 
@@ -14,10 +15,40 @@ const MPIDR_EL1 = '603000000013c005';
 /** PMINTEN, PMCNTEN and PMOVS, set and clear; PMEVTYPER<n>. */
 const CUT_AT_RESET = /^603000000013(?:c4f[12]|dce[123]|dcf3|df[67].)$/;
 
-/** Values that belong to no register. */
-const OF_HOST: readonly (readonly [what: RegExp, reason: string])[] = [
-  [/^counterHz:/, 'time is not compared'],
-  [/^ipaBits\.default:/, 'how large guest memory may be shows when there is some'],
+const ID_AA64PFR1_EL1 = '603000000013c021';
+const EL1_32BIT = 1 << KVM_ARM_VCPU.KVM_ARM_VCPU_EL1_32BIT;
+
+const has32Bit = ({ configurations }: HostProfile) =>
+  configurations.some(({ features }) => features.some(set => (set & EL1_32BIT) !== 0));
+
+/** Values that belong to no register: which, of which hosts. */
+const OF_HOST: readonly (readonly [
+  what: RegExp,
+  which: (profile: HostProfile) => boolean,
+  reason: string,
+])[] = [
+  [/^counterHz:/, () => true, 'time is not compared'],
+  [/^ipaBits\.default:/, () => true, 'how large guest memory may be shows when there is some'],
+  [
+    /^behaviours\.emptyFilterRefused/,
+    ({ behaviours }) => !behaviours.vmAttributes,
+    'a VM of this kernel has no SMCCC filter',
+  ],
+  [
+    /^behaviours\.workaround2WithoutSsbs/,
+    ({ registers }) => registers.find(({ id }) => id === ID_AA64PFR1_EL1)?.write === 'fixed',
+    'nobody can take SSBS from a vCPU',
+  ],
+  [
+    /^behaviours\.widthOfAllVcpus/,
+    profile => !profile.behaviours.featuresPerVcpu || !has32Bit(profile),
+    "the features are the VM's, or all vCPUs have 64 bits",
+  ],
+  [
+    /^behaviours\.(?:bankedNarrowing|abort32TakenAtOnce)/,
+    profile => !has32Bit(profile),
+    'no vCPU has a 32-bit EL1',
+  ],
 ];
 
 /** Members of a register: which, of which registers. */
@@ -64,6 +95,6 @@ export function whyUnnoticeable(profile: HostProfile, mutation: string): string 
   const [, id, what = ''] = /^registers\.([0-9a-f]+)(?:\.|: )(.*)$/.exec(mutation) ?? [];
   const register = profile.registers.find(each => each.id === id);
   return register === undefined
-    ? OF_HOST.find(([pattern]) => pattern.test(mutation))?.[1]
+    ? OF_HOST.find(([pattern, which]) => pattern.test(mutation) && which(profile))?.[2]
     : OF_REGISTER.find(([pattern, which]) => pattern.test(what) && which(register, profile))?.[2];
 }
