@@ -49,7 +49,7 @@ function parse() {
       },
     }).values;
   } catch (error) {
-    return wrongUsage((error as Error).message);
+    return wrongUsage((error as Error).message.split('\n')[0]!.replace(/\.$/, ''));
   }
 }
 
@@ -65,11 +65,9 @@ function count(name: 'seed' | 'calls' | 'every'): number {
 
 /** Runs a script of this folder on the machine of a host, and gives what it prints. */
 async function ask(host: string, script: string, args: readonly string[], calls: number): Promise<string> {
-  const machine = machineOf(host);
-  if (machine === undefined) throw new Error(`${host} was recorded on no machine of the lab`);
   const timeoutMs = BOOT_MS + calls * MS_PER_CALL;
   const guest = await runInLab({
-    ...machine,
+    ...machineOf(host),
     parts: PARTS,
     script: `dist/lib/fidelity/${script}`,
     args: [host, ...args],
@@ -110,6 +108,13 @@ if (values.help) {
   console.log(HELP);
 } else {
   const hosts = values.host.flatMap(host => (host === 'all' ? RECORDED_HOSTS : [host]));
+  const odd = hosts.find(host => !RECORDED_HOSTS.includes(host));
+  if (odd !== undefined) {
+    wrongUsage(
+      `--host takes a host that was recorded in the lab, ${RECORDED_HOSTS.join(', ')}; got ${JSON.stringify(odd)}`,
+    );
+  }
+  if (values.record && values.mutate) wrongUsage('--record and --mutate are two things to do');
   const work = values.record ? keepTrace : values.mutate ? mutateHost : compareHost;
   for (const host of hosts) if (!(await work(host))) process.exitCode = 1;
 }

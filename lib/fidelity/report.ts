@@ -6,6 +6,7 @@
 import { formatTest } from './compare.ts';
 import type { Report } from './guest.ts';
 import type { MutationResult } from './mutation-run.ts';
+import { NO_OBJECT } from './run-calls.ts';
 
 /** Rows in columns; all cells but the first are figures. */
 function columns(rows: readonly (readonly (string | number)[])[]): string {
@@ -35,7 +36,7 @@ export function formatReport(host: string, seed: number, report: Report): string
       .sort(([a], [b]) => a.localeCompare(b))
       .map(([method, of]) => {
         const counts = Object.entries(of).sort(([, a], [, b]) => b - a);
-        return `  ${method.padEnd(26)} ${counts.map(([outcome, count]) => `${outcome} ${count}`).join(', ')}`;
+        return `  ${method.padEnd(26)} ${counts.map(([outcome, count]) => `${outcome === NO_OBJECT ? 'no such object' : outcome} ${count}`).join(', ')}`;
       }),
     ...differences.flatMap(difference => [
       '',

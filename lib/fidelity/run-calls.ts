@@ -15,7 +15,7 @@ import { comparedPart } from './not-compared.ts';
 export type Answer = string;
 
 /** Of an object that was never made, because the call that should have made it failed. */
-const NO_OBJECT = '-';
+export const NO_OBJECT = '-';
 
 /** Output buffers are filled with this before a call, so that it shows what the call leaves alone. */
 const UNTOUCHED = 0x5a;
