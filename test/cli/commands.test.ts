@@ -12,7 +12,7 @@ describe('info', () => {
     expect(json).toMatchObject({
       backend: 'emulated',
       host: HOST,
-      reason: "Asked for: backend 'emulated'.",
+      reason: 'Asked for: KVM_ARM64_BACKEND=emulated.',
       machine: { platform: process.platform, arch: process.arch, node: process.versions.node },
       recorded: { machine: 'neoverse-n1 (QEMU TCG)', kernel: expect.stringMatching(/^6\.12\./) },
       apiVersion: 12,
@@ -41,6 +41,7 @@ describe('info', () => {
 
   test.each([
     [`--host ${HOST}`, '', 'Asked for: this host.'],
+    ['--backend emulated', '', "Asked for: backend 'emulated'."],
     ['', 'emulated', 'Asked for: KVM_ARM64_BACKEND=emulated.'],
   ])('says who asked for the backend: %s %s', async (options, override, reason) => {
     const { stdout } = await cli(`info --json ${options}`, { KVM_ARM64_BACKEND: override });

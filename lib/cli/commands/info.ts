@@ -12,12 +12,14 @@ import { findHost } from '../../emulator/host-file.ts';
 import { DEFAULT_HOST } from '../../emulator/profile.ts';
 import type { Kvm, Vm } from '../../index.ts';
 import type { Command, Context } from '../command.ts';
+import { HOST_OPTIONS } from '../host-options.ts';
 import { table } from '../table.ts';
 
 /** Which backend answers here, why, and what its host can do. */
 export const info: Command = {
   name: 'info',
   summary: 'which backend answers here and why, and what its host can do',
+  options: HOST_OPTIONS,
   json: {
     reason: 'why this backend answers',
     machine: 'this machine: platform, arch, kernel, node',

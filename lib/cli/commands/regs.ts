@@ -8,6 +8,7 @@ import { registerBits } from '../../abi/register-id.ts';
 import { formatRegister } from '../../abi/register-names.ts';
 import { featureBit, featureName, type VcpuFeature } from '../../abi/vcpu-features.ts';
 import type { Command } from '../command.ts';
+import { HOST_OPTIONS } from '../host-options.ts';
 import { hex } from '../json.ts';
 import { table } from '../table.ts';
 
@@ -26,6 +27,7 @@ export const regs: Command = {
       value: 'NAMES',
       summary: "vCPU features, by name or bit number, with commas; '' for none. Default: PSCI_0_2",
     },
+    ...HOST_OPTIONS,
   },
   json: {
     features: 'that the vCPU was initialised with',
