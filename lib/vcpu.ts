@@ -66,7 +66,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
    * `KVM_ARM_VCPU_INIT`: sets features and resets the vCPU. May be called again, with the same features, to reset it.
    *
    * @throws KvmError EINVAL: the host lacks a feature or the target, features that exclude each other, or others than
-   * those of the VM's first vCPU; ENOENT: a feature bit that this kernel does not know
+   * those of the VM's first vCPU or of an earlier init; ENOENT: a feature bit that this kernel does not know
    * @example
    * ```ts
    * vcpu.init(); // the preferred target, with PSCI 0.2 or later

@@ -3,7 +3,9 @@
  *
  * @packageDocumentation
  */
-import type { Options } from './command.ts';
+import { findHost } from '../emulator/host-file.ts';
+import { DEFAULT_HOST, type HostProfile } from '../emulator/profile.ts';
+import type { Context, Options } from './command.ts';
 
 /** Options of the commands that ask a KVM. */
 export const HOST_OPTIONS: Options = {
@@ -19,3 +21,8 @@ export const HOST_OPTIONS: Options = {
       'the emulated host: a name (see kvm-arm64 hosts), or a FILE that record wrote (with a slash, or .json)',
   },
 };
+
+/** The profile of the emulated host that answers; undefined where this machine's KVM does. */
+export function profileOf({ open, options }: Context): HostProfile | undefined {
+  return open().backend === 'native' ? undefined : findHost(options.get('host') ?? DEFAULT_HOST);
+}
