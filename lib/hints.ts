@@ -6,13 +6,14 @@
  */
 import { errnoName } from './abi/errno.ts';
 import { type Architecture, decodeRegisterId, KVM_REG_ARM, KVM_REG_ARM64 } from './abi/register-id.ts';
+import { formatRegister, namesakeOnArm } from './abi/register-names.ts';
 
 /** What the caller knows about the failed request. */
 export interface HintContext {
   readonly ipaBits?: number;
   readonly ipaLimit?: number;
   readonly vcpuId?: number;
-  /** Features that were asked for and that the host has no capability for. */
+  /** Features that were asked for and that the host does not have. */
   readonly lacking?: readonly string[];
   readonly register?: bigint | undefined;
   readonly architecture?: Architecture;
@@ -38,7 +39,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
   'KVM_ARM_VCPU_INIT EINVAL': ({ lacking = [] }) =>
     lacking.length > 0
       ? `This host has no ${lacking.join(' and no ')}`
-      : "The host lacks the target, two features exclude each other, or the features differ from those of the VM's first vCPU",
+      : "The host lacks the target, two features exclude each other, or the features differ from those of the VM's first vCPU, or from what this vCPU was initialised with before",
   'KVM_ARM_VCPU_INIT ENOENT': 'This kernel does not know one of the feature bits',
   'KVM_ARM_VCPU_FINALIZE EINVAL': 'Only SVE is finalized, and only on a vCPU that was initialised with it',
   'KVM_ARM_VCPU_FINALIZE EPERM': 'It has been finalized already',
@@ -63,7 +64,11 @@ function noSuchRegister({ psci }: HintContext): string {
 function malformedRegister({ register, architecture = 'arm64' }: HintContext): string | undefined {
   if (register === undefined) return undefined;
   const first = (architecture === 'arm64' ? KVM_REG_ARM64 : KVM_REG_ARM) >> 56n;
-  if (register >> 56n !== first) return `An id of ${architecture} begins with 0x${first.toString(16)}`;
+  if (register >> 56n !== first) {
+    const meant = architecture === 'arm' ? namesakeOnArm(formatRegister(register)) : undefined;
+    const near = meant === undefined ? '' : ` (did you mean ${meant}?)`;
+    return `An id of ${architecture} begins with 0x${first.toString(16)}${near}`;
+  }
   return decodeRegisterId(register).kind === 'core'
     ? 'No core register has this offset and width'
     : undefined;

@@ -66,7 +66,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
    * `KVM_ARM_VCPU_INIT`: sets features and resets the vCPU. May be called again, with the same features, to reset it.
    *
    * @throws KvmError EINVAL: the host lacks a feature or the target, features that exclude each other, or others than
-   * those of the VM's first vCPU; ENOENT: a feature bit that this kernel does not know
+   * those of the VM's first vCPU or of an earlier init; ENOENT: a feature bit that this kernel does not know
    * @example
    * ```ts
    * vcpu.init(); // the preferred target, with PSCI 0.2 or later
@@ -254,13 +254,30 @@ export class Vcpu extends AttrResource<VcpuHandle> {
     });
   }
 
-  /** The features among these that the host has no capability for. */
+  /** The features among these that the host has no capability for, and does not take by themselves for something else. */
   #lacking(features: bigint): string[] {
     if (this.vm.kvm.architecture !== 'arm64') return []; // there features have no capabilities
     return Object.entries(VCPU_FEATURE_CAPABILITY)
-      .filter(([name]) => (features >> BigInt(featureBit(name as VcpuFeature))) & 1n)
-      .filter(([, cap]) => cap !== undefined && this.vm.checkExtension(cap) === 0)
-      .map(([name]) => name);
+      .map(([name, cap]) => ({ name, cap, bit: 1n << BigInt(featureBit(name as VcpuFeature)) }))
+      .filter(({ bit }) => (features & bit) !== 0n)
+      .filter(({ cap }) => cap !== undefined && this.vm.checkExtension(cap) === 0)
+      .filter(({ bit }) => !this.#isTakenElsewhere(bit))
+      .map(({ name }) => name);
+  }
+
+  /** Whether a vCPU of another VM can be initialised with these features. For an error message only, as below. */
+  #isTakenElsewhere(features: bigint): boolean {
+    const { target } = this.vm.preferredTarget();
+    try {
+      const vm = this.vm.kvm.createVm();
+      try {
+        return vm.createVcpu(0).handle.armVcpuInit(encodeVcpuInit(target, features)) === 0;
+      } finally {
+        vm.close();
+      }
+    } catch {
+      return false;
+    }
   }
 
   /** Asked of the kernel: an init by `ioctl()` sets features, too. */

@@ -4,14 +4,22 @@
  * @packageDocumentation
  */
 
+/** Fewer letters begin too many words to tell one. */
+const LEAST_BEGINNING = 3;
+
 /**
- * The candidate closest to a word, for "did you mean": by edit distance (insert, delete, replace, swap neighbours),
- * ignoring case; none when even the closest differs in more than a third of the letters. The first of equals.
+ * The candidate closest to a word, for "did you mean", ignoring case: the shortest that begins with it; else by edit
+ * distance (insert, delete, replace, swap neighbours), and none when even the closest differs in more than a third of
+ * the letters. The first of equals.
  */
-export function nearest(word: string, candidates: Iterable<string>): string | undefined {
-  // A text that is no word at all has no near word, and its length would make the search slow.
-  if (word.length > 64) return undefined;
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  // What is no word at all, such as a number, has no near word; and its length would make the search slow.
+  if (word.length > 64 || !/[a-z]/i.test(word)) return undefined;
   const wanted = word.toUpperCase();
+  if (word.length >= LEAST_BEGINNING) {
+    const longer = candidates.filter(candidate => candidate.toUpperCase().startsWith(wanted));
+    if (longer.length > 0) return longer.reduce((a, b) => (b.length < a.length ? b : a));
+  }
   let best: string | undefined;
   let bound = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
@@ -22,7 +30,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
 }
 
 /** " (did you mean X?)", or nothing: the end of a sentence about an unknown name. */
-export function didYouMean(word: string, candidates: Iterable<string>): string {
+export function didYouMean(word: string, candidates: readonly string[]): string {
   const candidate = nearest(word, candidates);
   return candidate === undefined ? '' : ` (did you mean ${candidate}?)`;
 }

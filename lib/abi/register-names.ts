@@ -22,7 +22,7 @@
  * @packageDocumentation
  */
 import { invalidType, invalidValue, outOfRange } from './argument.ts';
-import { didYouMean } from './nearest.ts';
+import { nearest } from './nearest.ts';
 import {
   coreRegId,
   decodeRegisterId,
@@ -228,10 +228,23 @@ export function parseRegister(name: string): bigint {
   const [, plain, bits] = /^(.*?)(?::u(\d{1,6}))?$/is.exec(name)!;
   const id = parsePlain(plain!);
   if (id === undefined) {
-    const hint = didYouMean(plain!, [...knownNames().byName.keys()].flatMap(spellings));
-    throw invalidValue('register', `the name of a register, or an id in hex${hint}`, name);
+    throw invalidValue('register', `the name of a register, or an id in hex${suggestion(plain!)}`, name);
   }
   return bits === undefined ? id : withWidth(id, Number(bits));
+}
+
+/** What was probably meant by a name that is none: on 32-bit arm perhaps one without its `arm:`. */
+function suggestion(name: string): string {
+  const near = nearest(name, [...knownNames().byName.keys()].flatMap(spellings));
+  const onArm = namesakeOnArm(name);
+  const meant = [near, onArm && `${onArm} of 32-bit arm`].filter(text => text !== undefined);
+  return meant.length === 0 ? '' : ` (did you mean ${meant.join(', or ')}?)`;
+}
+
+/** The register of 32-bit arm that has this name after its `arm:`; undefined where there is none. */
+export function namesakeOnArm(name: string): string | undefined {
+  const id = parsePlain(`${ARM}${name}`);
+  return id === undefined ? undefined : formatRegister(id);
 }
 
 /** A name as it may be written: with the prefix that all of KVM's own names have, and without. */

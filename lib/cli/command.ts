@@ -28,7 +28,7 @@ export interface Context {
   /** What follows `--`. */
   readonly rest: readonly string[];
   /**
-   * KVM as `--backend` and `--host` ask for it, opened at the first call. It is closed, with the VMs made on it,
+   * KVM as `HOST_OPTIONS` or the environment ask for it, opened at the first call. It is closed, with the VMs made on it,
    * when the command is done; the backend that answers is reported without the command's doing.
    *
    * @throws KvmError `ERR_BACKEND_UNAVAILABLE`
@@ -61,10 +61,11 @@ export interface Command {
   readonly summary: string;
   /** Sentences, for the command's own help. */
   readonly details?: string;
+  /** Beside those that `optionsOf` adds. */
   readonly options?: Options;
   /**
    * The fields of its JSON document, beside `backend` and `host`, and what they hold. Absent where the output is that
-   * of another program.
+   * of another program: then there is no `--json`.
    */
   readonly json?: Readonly<Record<string, string>>;
   /** What follows `kvm-arm64 `. */

@@ -3,7 +3,6 @@
  *
  * @packageDocumentation
  */
-import { HOSTS } from '../emulator/profile.ts';
 import type { Command, Options } from './command.ts';
 import { doctor } from './commands/doctor.ts';
 import { hosts } from './commands/hosts.ts';
@@ -32,21 +31,20 @@ export const COMMANDS: readonly Command[] = [
   labShell,
 ];
 
-/** The options that every command has. */
-export const COMMON_OPTIONS: Options = {
-  backend: {
-    value: 'BACKEND',
-    choices: ['auto', 'native', 'emulated'],
-    summary:
-      'auto (default: native on an ARM host, emulated elsewhere), native, emulated; or KVM_ARM64_BACKEND',
-  },
-  host: {
-    value: 'HOST',
-    summary: `the emulated host: ${HOSTS.join(', ')}, or a FILE that record wrote (with a slash, or .json)`,
-  },
+/** The option of every command whose output is its own. */
+export const JSON_OPTION: Options = {
   json: {
     summary: 'one JSON document on stdout, for an error too; register ids and values as hex strings',
   },
+};
+
+/** The options that every command has. */
+export const COMMON_OPTIONS: Options = {
   help: { short: 'h', summary: 'this help, or that of a command' },
   version: { summary: 'the version of this program' },
 };
+
+/** All options that a command has. */
+export function optionsOf({ options, json }: Command): Options {
+  return { ...options, ...(json === undefined ? {} : JSON_OPTION), ...COMMON_OPTIONS };
+}

@@ -5,13 +5,16 @@
  */
 import { styleText } from 'node:util';
 import type { Command, Options } from './command.ts';
-import { COMMANDS, COMMON_OPTIONS } from './commands.ts';
+import { COMMANDS, COMMON_OPTIONS, JSON_OPTION, optionsOf } from './commands.ts';
 import { EXIT_MEANINGS } from './exit-codes.ts';
+import { HOST_OPTIONS } from './host-options.ts';
+import { groupOf, type Invocation } from './parse.ts';
 import { table } from './table.ts';
 
-/** The help of a command, or of the program. */
-export function help(command: Command | undefined): string {
-  const sections = command === undefined ? programHelp() : commandHelp(command);
+/** The help of a command, or else of a group of commands, or of the program. */
+export function help({ command, group }: Pick<Invocation, 'command' | 'group'>): string {
+  const sections =
+    command !== undefined ? commandHelp(command) : group !== undefined ? groupHelp(group) : programHelp();
   return `${sections.join('\n\n')}\n`;
 }
 
@@ -19,24 +22,32 @@ function programHelp(): string[] {
   return [
     'KVM on 64-bit Arm: that of this machine, or an emulated host.',
     `${heading('Usage')} kvm-arm64 COMMAND [options]`,
-    section(
-      'Commands',
-      COMMANDS.map(command => [synopsis(command), command.summary]),
-    ),
+    commandList(COMMANDS),
+    optionSection('Options of most commands', { ...HOST_OPTIONS, ...JSON_OPTION }),
     optionSection('Options of every command', COMMON_OPTIONS),
     exitCodes(),
-    examples([...COMMANDS.flatMap(command => command.examples.slice(0, 1)), 'regs --help']),
+    examples([...firstExamples(COMMANDS), 'regs --help']),
+  ];
+}
+
+function groupHelp(name: string): string[] {
+  const commands = groupOf(name);
+  return [
+    `${heading('Usage')} kvm-arm64 ${name} COMMAND [options]`,
+    commandList(commands),
+    optionSection('Options of every command', COMMON_OPTIONS),
+    exitCodes(),
+    examples([...firstExamples(commands), `${commands[0]!.name} --help`]),
   ];
 }
 
 function commandHelp(command: Command): string[] {
-  const { summary, details, options, json } = command;
+  const { summary, details, json } = command;
   return [
     `${summary[0]!.toUpperCase()}${summary.slice(1)}.`,
     ...(details === undefined ? [] : [details]),
     `${heading('Usage')} kvm-arm64 ${usage(command)}`,
-    ...(options === undefined ? [] : [optionSection('Options', options)]),
-    optionSection('Options of every command', COMMON_OPTIONS),
+    optionSection('Options', optionsOf(command)),
     ...(json === undefined ? [] : [jsonFields(json)]),
     exitCodes(),
     examples(command.examples),
@@ -52,6 +63,17 @@ function jsonFields(fields: NonNullable<Command['json']>): string {
       'in place of the others, where it failed: code, message, and where they apply hint, errno, request, register',
     ],
   ]);
+}
+
+function commandList(commands: readonly Command[]): string {
+  return section(
+    'Commands',
+    commands.map(command => [synopsis(command), command.summary]),
+  );
+}
+
+function firstExamples(commands: readonly Command[]): string[] {
+  return commands.flatMap(command => command.examples.slice(0, 1));
 }
 
 function synopsis({ name, positionals = [] }: Command): string {

@@ -7,20 +7,22 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { didYouMean } from '../abi/nearest.ts';
 import type { Command, Option, Options } from './command.ts';
-import { COMMANDS, COMMON_OPTIONS } from './commands.ts';
+import { COMMANDS, optionsOf } from './commands.ts';
 import { UsageError } from './usage-error.ts';
 
 /** What the command line asks for. */
 export interface Invocation {
   /** Absent only where `help` or `version` is among the options. */
   readonly command: Command | undefined;
+  /** The first word of several commands (`lab`), where it is all there is. */
+  readonly group: string | undefined;
   readonly options: ReadonlyMap<string, string>;
   readonly positionals: readonly string[];
   /** What follows `--`, where the command takes that. */
   readonly rest: readonly string[];
 }
 
-const ALL_OPTIONS: Options = Object.assign({}, ...COMMANDS.map(({ options }) => options), COMMON_OPTIONS);
+const ALL_OPTIONS: Options = Object.assign({}, ...COMMANDS.map(optionsOf));
 
 interface OptionToken {
   readonly name: string;
@@ -52,12 +54,22 @@ export function parse(args: readonly string[]): Invocation {
     tokens.flatMap(token => (token.kind === 'option' ? [readOption(token, command)] : [])),
   );
   const wantsNoCommand = options.has('help') || options.has('version');
-  if (command === undefined && (words.length > 0 || !wantsNoCommand)) throw noCommand(words[0]);
-  if (command === undefined || wantsNoCommand) return { command, options, positionals: [], rest: [] };
+  const [group, ...others] = words;
+  if (command === undefined) {
+    const isKnown = group === undefined || (groupOf(group).length > 0 && others.length === 0);
+    if (!(isKnown && wantsNoCommand)) throw noCommand(group);
+    return { command, group, options, positionals: [], rest: [] };
+  }
+  if (wantsNoCommand) return { command, group: undefined, options, positionals: [], rest: [] };
   const positionals = words.slice(command.name.split(' ').length);
   checkPositionals(command, positionals);
   checkRest(command, rest);
-  return { command, options, positionals, rest };
+  return { command, group: undefined, options, positionals, rest };
+}
+
+/** The commands of two words that begin with this one. */
+export function groupOf(word: string): Command[] {
+  return COMMANDS.filter(({ name }) => name.startsWith(`${word} `));
 }
 
 /** The words before and after the first `--`. */
@@ -83,24 +95,31 @@ function findCommand(words: readonly string[]): Command | undefined {
 }
 
 function noCommand(word: string | undefined): UsageError {
-  const names = COMMANDS.map(({ name }) => name);
-  const group = names.filter(name => name.startsWith(`${word} `));
-  if (group.length > 0) return new UsageError(`${word} is one of ${group.join(', ')}; see kvm-arm64 --help`);
-  const fault =
-    word === undefined
-      ? `a command is missing: ${names.join(', ')}`
-      : `there is no command ${JSON.stringify(word)}${didYouMean(word, names)}`;
-  return new UsageError(`${fault}; see kvm-arm64 --help`);
+  const names = namesOf(COMMANDS);
+  if (word === undefined)
+    return new UsageError(`a command is missing: ${names.join(', ')}; see kvm-arm64 --help`);
+  const group = namesOf(groupOf(word));
+  if (group.length > 0)
+    return new UsageError(`${word} is one of ${group.join(', ')}; see kvm-arm64 ${word} --help`);
+  const near = didYouMean(word, names);
+  return new UsageError(`there is no command ${JSON.stringify(word)}${near}; see kvm-arm64 --help`);
+}
+
+function namesOf(commands: readonly Command[]): string[] {
+  return commands.map(({ name }) => name);
 }
 
 function readOption(token: OptionToken, command: Command | undefined): [name: string, value: string] {
-  const options = command === undefined ? ALL_OPTIONS : { ...command.options, ...COMMON_OPTIONS };
+  const options = command === undefined ? ALL_OPTIONS : optionsOf(command);
   const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
   if (option === undefined) {
-    const near = didYouMean(
-      token.rawName,
-      Object.keys(options).map(name => `--${name}`),
-    );
+    // One that other commands have is meant as it stands.
+    const near = Object.hasOwn(ALL_OPTIONS, token.name)
+      ? ''
+      : didYouMean(
+          token.rawName,
+          Object.keys(options).map(name => `--${name}`),
+        );
     const [subject, program] =
       command === undefined
         ? ['there is', 'kvm-arm64']
@@ -135,11 +154,8 @@ function checkPositionals({ name, positionals: names = [] }: Command, given: rea
     throw new UsageError(`${name} needs ${missing.join(' ')}; see kvm-arm64 ${name} --help`);
   const surplus = given[names.length];
   if (surplus === undefined) return;
-  const subcommands = COMMANDS.filter(command => command.name.startsWith(`${name} `));
-  const near = didYouMean(
-    surplus,
-    subcommands.map(command => command.name.slice(name.length + 1)),
-  );
+  const subcommands = namesOf(groupOf(name)).map(full => full.slice(name.length + 1));
+  const near = didYouMean(surplus, subcommands);
   throw new UsageError(
     `${name} takes no argument ${JSON.stringify(surplus)}${near}; see kvm-arm64 ${name} --help`,
   );

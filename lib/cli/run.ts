@@ -26,9 +26,9 @@ export async function run(args: readonly string[]): Promise<number> {
   const print = (data: object, text: string) =>
     process.stdout.write(asJson ? toJson({ ...answeredBy(kvm), ...data }) : withBackend(kvm, text));
   try {
-    const { command, options, positionals, rest } = parse(args);
+    const { command, group, options, positionals, rest } = parse(args);
     if (command === undefined || options.has('help') || options.has('version')) {
-      process.stdout.write(options.has('version') ? `${version()}\n` : help(command));
+      process.stdout.write(options.has('version') ? `${version()}\n` : help({ command, group }));
       return EXIT.ok;
     }
     const open: Context['open'] = () => {

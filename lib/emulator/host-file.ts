@@ -25,7 +25,7 @@ export function isPath(nameOrFile: string): boolean {
 
 function readHost(path: string): HostProfile {
   const bad = (why: string, cause: unknown) =>
-    new KvmError('ERR_BAD_PROFILE', `${path} ${why}: ${(cause as Error).message}`, { path, cause });
+    new KvmError('ERR_BAD_PROFILE', `${path} ${why}: ${messageOf(cause)}`, { path, cause });
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -39,4 +39,9 @@ function readHost(path: string): HostProfile {
     throw bad('is no host profile: it is not JSON, or not all of it', cause);
   }
   return checkProfile(profile, path);
+}
+
+/** Without the end that Node gives to errors of files: the call, and the path once more. */
+function messageOf(cause: unknown): string {
+  return (cause as Error).message.replace(/, \w+( '.*')?$/s, '');
 }

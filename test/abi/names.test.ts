@@ -147,10 +147,15 @@ describe('vCPU features', () => {
 });
 
 describe('nearest', () => {
-  const words = ['info', 'doctor', 'psci', 'regs'];
+  const words = ['info', 'doctor', 'psci', 'regs', 'linux-4.14', 'linux-6.12-max', 'linux-6.1-max', '2'];
   test.each([
     ['inof', 'info'],
-    ['doc', undefined],
+    ['doc', 'doctor'],
+    ['do', undefined],
+    ['linux-6.1', 'linux-6.1-max'],
+    ['Linux-6.12', 'linux-6.12-max'],
+    ['4', undefined],
+    ['-1', undefined],
     ['docotr', 'doctor'],
     ['PSCI', 'psci'],
     ['pcsi', 'psci'],

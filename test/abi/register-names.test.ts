@@ -149,6 +149,8 @@ describe('what is refused', () => {
     ['KVM_REG_ARM_PSCI_VERSON', 'did you mean KVM_REG_ARM_PSCI_VERSION?'],
     ['DBGBVR16_EL1', 'did you mean DBGBVR1'],
     ['X31', 'did you mean X'],
+    ['R0', '(did you mean X0, or arm:R0 of 32-bit arm?)'],
+    ['cpsr', 'arm:CPSR of 32-bit arm?)'],
     ['', 'got ""'],
     [':u32', 'got ":u32"'],
     ['PC:', 'got "PC:"'],

@@ -12,7 +12,7 @@ describe('info', () => {
     expect(json).toMatchObject({
       backend: 'emulated',
       host: HOST,
-      reason: "Asked for: backend 'emulated'.",
+      reason: 'Asked for: KVM_ARM64_BACKEND=emulated.',
       machine: { platform: process.platform, arch: process.arch, node: process.versions.node },
       recorded: { machine: 'neoverse-n1 (QEMU TCG)', kernel: expect.stringMatching(/^6\.12\./) },
       apiVersion: 12,
@@ -20,7 +20,7 @@ describe('info', () => {
       ipaBits: 48,
       maxVcpus: 512,
       psciVersions: ['0.2', '1.0', '1.1'],
-      features: ['POWER_OFF', 'PSCI_0_2', 'PMU_V3'],
+      features: ['PSCI_0_2', 'PMU_V3'],
     });
     // Number 131 is EINVAL to /dev/kvm, and an answer from a VM.
     expect(json.capabilities).toMatchObject({
@@ -36,11 +36,21 @@ describe('info', () => {
     expect(stdout.startsWith(FIRST_LINE)).toBe(true);
     expect(stdout).toMatch(/^KVM_CAP_ARM_PSCI_0_2 {2,}1 {2,}PSCI 0\.2 or later$/m);
     expect(stdout).toMatch(/^Without: .*\bARM_SVE\b/m);
-    expect(stdout).toMatch(/^PSCI versions {2}0\.2, 1\.0, 1\.1$/m);
+    expect(stdout).toMatch(/^PSCI versions {2,}0\.2, 1\.0, 1\.1$/m);
+  });
+
+  test('says what a modelled host is made from, and what it has where its capabilities do not tell', async () => {
+    const { stdout } = await cli('info --host linux-4.14');
+    expect(stdout).toMatch(/^Modelled after +linux-5\.10-cortex-a57, as Linux 4\.14$/m);
+    expect(stdout).not.toContain('Recorded');
+    expect(stdout).toMatch(/^PSCI versions +no choice$/m);
+    expect(stdout).toMatch(/^vCPUs in a VM +up to 8$/m); // VGIC_V2_MAX_CPUS; MAX_VCPUS says 255
+    expect(stdout).toMatch(/^Features with a capability +EL1_32BIT, PSCI_0_2, PMU_V3$/m);
   });
 
   test.each([
     [`--host ${HOST}`, '', 'Asked for: this host.'],
+    ['--backend emulated', '', "Asked for: backend 'emulated'."],
     ['', 'emulated', 'Asked for: KVM_ARM64_BACKEND=emulated.'],
   ])('says who asked for the backend: %s %s', async (options, override, reason) => {
     const { stdout } = await cli(`info --json ${options}`, { KVM_ARM64_BACKEND: override });
@@ -199,6 +209,19 @@ SCTLR_EL1  0x603000000013c080  64    0xc50078
     );
     expect(json.features).toEqual(['POWER_OFF', 'PSCI_0_2']);
     expect(json.registers).toMatchObject([{ id: '0x4030000000140000', value: '0x10000' }]);
+  });
+
+  test.each(['FORCE_PSCI_0_2', 'KVM_ARM_VCPU_FORCE_PSCI_0_2', '4'])(
+    '--features of a proposal, on its host: %s',
+    async name => {
+      const { json } = await emulatedJson(`regs --host psci-feature-bit --features 2,${name}`);
+      expect(json.features).toEqual(['PSCI_0_2', 'FORCE_PSCI_0_2']);
+    },
+  );
+
+  test('--features of a proposal, elsewhere', async () => {
+    const { code, json } = await emulatedJson('regs --features FORCE_PSCI_0_2');
+    expect([code, json.error.code]).toEqual([2, 'ERR_INVALID_ARG_VALUE']);
   });
 
   test('--features that the host lacks', async () => {

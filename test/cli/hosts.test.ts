@@ -26,17 +26,26 @@ describe('hosts', () => {
     expect(stdout).toMatch(/^linux-6\.12-max-sve .*max \(QEMU TCG\) +to 1\.1 +52 .*\bSVE\b/m);
     expect(stdout).toMatch(/^linux-6\.12-cortex-a57 .* 44 +EL1_32BIT, PSCI_0_2, PMU_V3$/m);
     expect(stdout).toMatch(/^psci-feature-bit +4\.14 +modelled +no choice +40 .*\bFORCE_PSCI_0_2$/m);
-    expect(stdout).toMatch(/^linux-4\.17-arm +4\.17 +modelled +to 1\.0 +40 +PSCI_0_2$/m);
+    expect(stdout).toMatch(/^linux-4\.17-arm +4\.17 arm +modelled +to 1\.0 +40 +PSCI_0_2$/m);
     expect(stdout).toContain(`\nDefault: ${DEFAULT_HOST}\n`);
   });
 
   test('describes a modelled one by its rules, each with its source', async () => {
     const { stdout } = await cli('hosts linux-4.14');
     expect(stdout).toMatch(/^Kernel +4\.14$/m);
+    expect(stdout).toMatch(/^Modelled after +linux-5\.10-cortex-a57$/m);
+    expect(stdout).not.toMatch(/^Recorded/m);
+    expect(stdout).toMatch(/^rawCore +true +core registers are any bytes of struct kvm_regs$/m);
     expect(stdout).toMatch(/^IPA bits +40$/m);
     expect(stdout).toMatch(/^401 +PSCI_0_2$/m);
     const [host] = JSON.parse((await cli('hosts linux-4.14 --json')).stdout).hosts;
-    expect(host).toMatchObject({ machine: 'modelled', basis: 'linux-5.10-cortex-a57', psciVersions: [] });
+    expect(host).toMatchObject({
+      machine: 'modelled',
+      basis: 'linux-5.10-cortex-a57',
+      architecture: 'arm64',
+      psciVersions: [],
+      ipaBits: { min: 40, max: 40 },
+    });
     for (const { rule, source } of host.rules) expect(stdout).toContain(`\n\n${rule}\n  ${source}`);
   });
 
@@ -45,7 +54,9 @@ describe('hosts', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^Name +linux-6\.12-max-sve\nKernel +6\.12\./);
     expect(stdout).toMatch(/^IPA bits +32 to 52$/m);
-    expect(stdout).toMatch(/^BEHAVIOUR +VALUE$/m);
+    expect(stdout).toMatch(/^Recorded +\d{4}-\d\d-\d\d by kvm-arm64 /m);
+    expect(stdout).toMatch(/^BEHAVIOUR +VALUE +MEANING$/m);
+    expect(stdout).toMatch(/^aarch32User +true +PSTATE may be set to 32-bit user mode$/m);
   });
 
   test('describes a file as it does a host of the package', async () => {

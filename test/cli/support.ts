@@ -13,6 +13,6 @@ export function cli(words: string, env: NodeJS.ProcessEnv = {}): Promise<ChildEn
 
 /** The same against the emulated host, whatever this machine has; with the JSON parsed. */
 export async function emulatedJson(words: string) {
-  const { code, stdout, stderr } = await cli(`${words} --backend emulated --json`);
+  const { code, stdout, stderr } = await cli(`${words} --json`, { KVM_ARM64_BACKEND: 'emulated' });
   return { code, stderr, json: JSON.parse(stdout) };
 }

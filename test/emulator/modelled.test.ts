@@ -9,7 +9,7 @@ import { MODELLED_HOSTS } from '#lib/emulator/modelled/hosts.js';
 import { loadHost } from '#lib/emulator/profile.js';
 import { guestPsciVersion } from '#lib/emulator/psci.js';
 import type { VcpuState } from '#lib/emulator/state.js';
-import { Kvm, type Vcpu } from '#lib/emulator.js';
+import { Kvm, type KvmError, type Vcpu, type VcpuInitOptions } from '#lib/emulator.js';
 
 const opened: Kvm[] = [];
 afterEach(() => {
@@ -56,6 +56,50 @@ it.each(MODELLED_HOSTS)('%s says what it is made of, and how each rule is known'
   expect(rules.length).toBeGreaterThan(8);
   for (const { rule, source } of rules) expect([rule.length, source.length]).not.toContain(0);
   expect(new Set(rules.map(({ rule }) => rule)).size).toBe(rules.length);
+});
+
+describe('the hint of a register whose arm: was forgotten', () => {
+  it.each([
+    ['KVM_REG_ARM_PSCI_VERSION', 'arm:KVM_REG_ARM_PSCI_VERSION'],
+    ['PC', 'arm:PC'],
+    ['CNTVCT_EL0', 'arm:KVM_REG_ARM_TIMER_CNT'],
+  ])('%s: %s', (name, meant) => {
+    const hint = `An id of arm begins with 0x40 (did you mean ${meant}?)`;
+    const vcpu = initialised('linux-4.17-arm');
+    expect(() => vcpu.getOneReg(name)).toThrowError(expect.objectContaining({ code: 'EINVAL', hint }));
+    expect(() => vcpu.setOneReg(name, 0n)).toThrowError(expect.objectContaining({ code: 'EINVAL', hint }));
+  });
+
+  it('is that alone for one that 32-bit arm has not', () => {
+    expect(() => initialised('linux-4.17-arm').getOneReg('X0')).toThrowError(
+      expect.objectContaining({ code: 'EINVAL', hint: 'An id of arm begins with 0x40' }),
+    );
+  });
+});
+
+describe('the hint of a refused KVM_ARM_VCPU_INIT', () => {
+  const hintOf = (host: string, before: Features, options: VcpuInitOptions) => {
+    const vcpu = initialised(host, before);
+    try {
+      vcpu.init(options);
+    } catch (error) {
+      return (error as KvmError).hint;
+    }
+    return 'taken';
+  };
+  const differ = /or from what this vCPU was initialised with before$/;
+
+  it.each(['linux-5.10-cortex-a57', 'linux-4.14'])('%s: other features than before', host => {
+    expect(hintOf(host, ['PSCI_0_2'], { features: ['PSCI_0_2', 'PMU_V3'] })).toMatch(differ);
+  });
+
+  it('psci-feature-bit does not lack bit 4, which is SVE elsewhere', () => {
+    expect(hintOf('psci-feature-bit', ['PSCI_0_2'], { features: ['PSCI_0_2', 4] })).toMatch(differ);
+    expect(hintOf('psci-feature-bit', ['PSCI_0_2'], { target: 9, features: [4] })).toMatch(
+      /lacks the target/,
+    );
+    expect(hintOf('linux-5.10-cortex-a57', ['PSCI_0_2'], { features: [4] })).toBe('This host has no SVE');
+  });
 });
 
 describe('KVM_REG_ARM_PSCI_VERSION', () => {

@@ -72,7 +72,7 @@ const COLOURS = { ok: 'green', failed: 'red', 'not reached': 'gray' } as const;
 export const doctor: Command = {
   name: 'doctor',
   summary: 'whether native KVM can be used here, and if not why and what to do',
-  details: `The exit code is ${EXIT.ok} where it can be used and ${EXIT.noNative} where it cannot, whichever backend was asked for.`,
+  details: `The exit code is ${EXIT.ok} where it can be used and ${EXIT.noNative} where it cannot, whatever KVM_ARM64_BACKEND asks for.`,
   json: {
     usable: 'whether native KVM can be used here',
     situation: 'the case in a word: usable, not-linux, x86-kvm, not-arm64, no-device, no-access, …',

@@ -6,12 +6,18 @@
 import { styleText } from 'node:util';
 import { capabilityName } from '../../abi/capabilities.ts';
 import { formatPsciVersion } from '../../abi/psci.ts';
-import { featureName } from '../../abi/vcpu-features.ts';
 import { DEFAULT_IPA_BITS } from '../../abi/vm-type.ts';
 import { findHost } from '../../emulator/host-file.ts';
 import { modelOf } from '../../emulator/model.ts';
-import { DEFAULT_HOST, HOSTS, type HostProfile, type ProfileConfiguration } from '../../emulator/profile.ts';
+import {
+  DEFAULT_HOST,
+  HOSTS,
+  type HostProfile,
+  type ProfileBehaviours,
+  type ProfileConfiguration,
+} from '../../emulator/profile.ts';
 import type { Command } from '../command.ts';
+import { nameOfFeature } from '../host-features.ts';
 import { table } from '../table.ts';
 
 /** The hosts that can be emulated. */
@@ -21,7 +27,7 @@ export const hosts: Command = {
   summary: 'the emulated hosts; or one of them, or of a FILE that record wrote, in detail',
   json: {
     hosts:
-      'of each, or of the one: name, isDefault, kernel, machine, midr, recorded (date), tool, psciVersions (that a guest can be given), ipaBits (min, max), counterHz, targets (preferred, accepted), featureSets (features by name; registers, how many), enableCaps, behaviours; of a modelled one also basis and rules (rule, source)',
+      'of each, or of the one: name, isDefault, architecture (arm64, arm), kernel, machine, midr, recorded (date), tool, psciVersions (that a guest can be given), ipaBits (min, max), counterHz, targets (preferred, accepted), featureSets (features by name; registers, how many), enableCaps, behaviours; of a modelled one also basis and rules (rule, source)',
   },
   examples: ['hosts', 'hosts linux-6.12-max-sve', 'hosts --json'],
 
@@ -45,9 +51,10 @@ function describe(profile: HostProfile) {
   return {
     name,
     isDefault: name === DEFAULT_HOST,
+    architecture: profile.architecture ?? 'arm64',
     ...provenance,
     psciVersions: psci.withFeature.map(version => formatPsciVersion(BigInt(`0x${version}`))),
-    ipaBits: { min: ipaBits.min, max: ipaBits.max },
+    ipaBits: { min: ipaBits.min || DEFAULT_IPA_BITS, max: ipaBits.max || DEFAULT_IPA_BITS },
     counterHz,
     targets,
     featureSets: profile.configurations
@@ -64,10 +71,10 @@ function featureSetsOf(profile: HostProfile, { features }: ProfileConfiguration)
   return features.map(bits => ({ bits, registers: model.configuration(bits)!.list.length }));
 }
 
-function namesOf({ architecture, psci: { forcedBy } }: HostProfile, features: number): string[] {
+function namesOf(profile: HostProfile, features: number): string[] {
   return Array.from({ length: 32 }, (_, bit) => bit)
     .filter(bit => ((features >>> bit) & 1) === 1)
-    .map(bit => (bit === forcedBy?.feature ? forcedBy.name : featureName(bit, architecture)) ?? String(bit));
+    .map(bit => nameOfFeature(bit, profile));
 }
 
 /** The features that are in any of the sets. */
@@ -78,10 +85,10 @@ function featuresOf({ featureSets }: Description): string {
 function overview(all: readonly Description[]): string {
   const rows = all.map(host => [
     host.name,
-    host.kernel.split(' ', 1)[0]!,
+    `${host.kernel.split(' ', 1)[0]!}${host.architecture === 'arm' ? ' arm' : ''}`,
     host.machine,
     host.psciVersions.length > 0 ? `to ${host.psciVersions.at(-1)}` : NO_CHOICE,
-    String(host.ipaBits.max || DEFAULT_IPA_BITS),
+    String(host.ipaBits.max),
     featuresOf(host),
   ]);
   return [
@@ -90,17 +97,40 @@ function overview(all: readonly Description[]): string {
   ].join('\n\n');
 }
 
+/** What a behaviour is, in a line. */
+const BEHAVIOURS: Readonly<Record<keyof ProfileBehaviours, string>> = {
+  vcpuEventsNeedInit: 'KVM_GET_VCPU_EVENTS and KVM_SET_VCPU_EVENTS want an initialised vCPU',
+  workaround2WithoutSsbs: 'what SMCCC_ARCH_WORKAROUND_2 is while ID_AA64PFR1_EL1.SSBS is 0',
+  aarch32User: 'PSTATE may be set to 32-bit user mode',
+  clidr: 'what CLIDR_EL1 may be set to: its own value, any, or any that names a level of coherence',
+  featuresPerVcpu: 'each vCPU has features of its own; else all of a VM have the same',
+  widthOfAllVcpus: 'EL1_32BIT must be the same in all vCPUs that there are, initialised or not',
+  vmAttributes: 'a VM has device attributes, such as the SMCCC filter',
+  pmu: "what a write of the PMU's registers is: stored, a change by PM*SET and PM*CLR, or assigned to them",
+  bankedNarrowing: 'in 32-bit modes registers are cut to 32 bits as that mode banks them',
+  abortTakenAtOnce: 'KVM_SET_VCPU_EVENTS has a data abort taken at once, not at the next run',
+  abort32TakenAtOnce: 'the same of a vCPU with a 32-bit EL1',
+  serrorTakenAtOnce: 'an SError that is not masked is taken at once, too',
+  abortSyndrome: 'ESR_EL1 of such a data abort, in hex',
+  timerControl:
+    'what CNTx_CTL shows: its status as it is now, what was written but the status, or all that was',
+  emptyFilterRefused: 'an SMCCC filter of no functions is EINVAL',
+  rawCore: 'core registers are any bytes of struct kvm_regs',
+  beforeSve: 'KVM_ARM_VCPU_FINALIZE and the registers of SVE are unknown',
+  unknownFirmware: 'what a firmware register that is not there gives, in place of ENOENT',
+};
+
 function detail(host: Description): string {
+  const { min, max } = host.ipaBits;
   const facts: [name: string, value: string | number][] = [
     ['Name', host.name],
     ['Kernel', host.kernel],
     ['Machine', `${host.machine}, MIDR_EL1 0x${host.midr}`],
-    ['Recorded', `${host.recorded} by ${host.tool}${host.basis === undefined ? '' : `, as ${host.basis}`}`],
+    host.basis === undefined
+      ? ['Recorded', `${host.recorded} by ${host.tool}`]
+      : ['Modelled after', host.basis],
     ['PSCI versions', host.psciVersions.join(', ') || NO_CHOICE],
-    [
-      'IPA bits',
-      host.ipaBits.max === 0 ? String(DEFAULT_IPA_BITS) : `${host.ipaBits.min} to ${host.ipaBits.max}`,
-    ],
+    ['IPA bits', min === max ? String(max) : `${min} to ${max}`],
     ['Counter', `${host.counterHz} Hz`],
     ['Targets', `${host.targets.accepted.join(', ')}; preferred: ${host.targets.preferred}`],
     ['Enables', host.enableCaps.map(name => name.replace('KVM_CAP_', '')).join(', ') || 'nothing'],
@@ -113,8 +143,12 @@ function detail(host: Description): string {
     table(facts.map(([name, value]) => [styleText('bold', name), String(value)])),
     table(sets, ['REGISTERS', 'WITH VCPU FEATURES']),
     table(
-      Object.entries(host.behaviours).map(([name, value]) => [name, String(value)]),
-      ['BEHAVIOUR', 'VALUE'],
+      Object.entries(host.behaviours).map(([name, value]) => [
+        name,
+        String(value),
+        BEHAVIOURS[name as keyof ProfileBehaviours],
+      ]),
+      ['BEHAVIOUR', 'VALUE', 'MEANING'],
     ),
     ...(host.rules ?? []).map(({ rule, source }) => `${rule}\n  ${source}`),
   ].join('\n\n');

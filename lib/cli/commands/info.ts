@@ -8,16 +8,17 @@ import { styleText } from 'node:util';
 import { capabilityMeaning, capabilityName, MAX_CAPABILITY } from '../../abi/capabilities.ts';
 import { VCPU_FEATURE_CAPABILITY } from '../../abi/vcpu-features.ts';
 import { DEFAULT_IPA_BITS } from '../../abi/vm-type.ts';
-import { findHost } from '../../emulator/host-file.ts';
-import { DEFAULT_HOST } from '../../emulator/profile.ts';
+import type { HostProfile } from '../../emulator/profile.ts';
 import type { Kvm, Vm } from '../../index.ts';
 import type { Command, Context } from '../command.ts';
+import { HOST_OPTIONS, profileOf } from '../host-options.ts';
 import { table } from '../table.ts';
 
 /** Which backend answers here, why, and what its host can do. */
 export const info: Command = {
   name: 'info',
   summary: 'which backend answers here and why, and what its host can do',
+  options: HOST_OPTIONS,
   json: {
     reason: 'why this backend answers',
     machine: 'this machine: platform, arch, kernel, node',
@@ -46,28 +47,29 @@ export const info: Command = {
 
 function factsOf(context: Context) {
   const kvm = context.open();
+  const profile = profileOf(context);
   return {
     reason: kvm.reason,
     machine: { platform: platform(), arch: arch(), kernel: release(), node: process.versions.node },
-    recorded: kvm.backend === 'native' ? null : recordingOf(context.options.get('host')),
+    recorded: profile === undefined ? null : recordingOf(profile),
     apiVersion: kvm.apiVersion(),
     vcpuMmapSize: kvm.vcpuMmapSize(),
     // 0 before Linux 4.20, which has no choice.
     ipaBits: kvm.checkExtension('ARM_VM_IPA_SIZE') || DEFAULT_IPA_BITS,
-    maxVcpus: kvm.checkExtension('MAX_VCPUS'),
+    // Old kernels answer for the GIC that has most (`kvm_vm_ioctl_check_extension`, 4.18), whichever there is.
+    maxVcpus: profile?.maxVcpus ?? kvm.checkExtension('MAX_VCPUS'),
     psciVersions: kvm.supportedPsciVersions(),
     features: featuresOf(kvm),
   };
 }
 
-function recordingOf(host = DEFAULT_HOST) {
-  const { kernel, machine, recorded, basis } = findHost(host).provenance;
+function recordingOf({ provenance: { kernel, machine, recorded, basis } }: HostProfile) {
   return { kernel, machine, date: recorded, ...(basis && { basis }) };
 }
 
 function featuresOf(kvm: Kvm): string[] {
   return Object.entries(VCPU_FEATURE_CAPABILITY)
-    .filter(([, capability]) => capability === undefined || kvm.checkExtension(capability) > 0)
+    .filter(([, capability]) => capability !== undefined && kvm.checkExtension(capability) > 0)
     .map(([feature]) => feature);
 }
 
@@ -93,29 +95,24 @@ function capabilitiesOf(vm: Vm): HostCapability[] {
 }
 
 function factText({ machine, recorded, ...facts }: ReturnType<typeof factsOf>): string {
-  const rows: [name: string, value: string | number | undefined][] = [
+  const rows: [name: string, value: string | number][] = [
     ['Why', facts.reason],
     ['This machine', `${machine.platform} ${machine.arch}, kernel ${machine.kernel}, Node ${machine.node}`],
-    [
-      'Recorded from',
-      recorded === null
-        ? undefined
-        : recorded.basis === undefined
-          ? `${recorded.machine} with kernel ${recorded.kernel}, on ${recorded.date}`
-          : `no machine: Linux ${recorded.kernel}, modelled after ${recorded.basis}`,
-    ],
+    ...(recorded === null ? [] : [originOf(recorded)]),
     ['KVM API', facts.apiVersion],
     ['vCPU mapping', `${facts.vcpuMmapSize} bytes`],
     ['IPA bits', `up to ${facts.ipaBits}`],
     ['vCPUs in a VM', `up to ${facts.maxVcpus}`],
-    ['PSCI versions', facts.psciVersions.join(', ')],
-    ['vCPU features', facts.features.join(', ')],
+    ['PSCI versions', facts.psciVersions.join(', ') || 'no choice'],
+    ['Features with a capability', facts.features.join(', ')],
   ];
-  return table(
-    rows
-      .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => [styleText('bold', name), String(value)]),
-  );
+  return table(rows.map(([name, value]) => [styleText('bold', name), String(value)]));
+}
+
+function originOf({ kernel, machine, date, basis }: ReturnType<typeof recordingOf>): [string, string] {
+  return basis === undefined
+    ? ['Recorded from', `${machine} with kernel ${kernel}, on ${date}`]
+    : ['Modelled after', `${basis}, as Linux ${kernel}`];
 }
 
 function capabilityText(capabilities: readonly HostCapability[]): string {

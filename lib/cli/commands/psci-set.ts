@@ -5,6 +5,7 @@
  */
 import type { PsciVersion } from '../../abi/psci.ts';
 import type { Command } from '../command.ts';
+import { HOST_OPTIONS } from '../host-options.ts';
 import { table } from '../table.ts';
 
 /** What selecting a version does, shown on a scratch VM. */
@@ -14,6 +15,7 @@ export const psciSet: Command = {
   summary: 'select a PSCI version on a scratch VM, and see what that does',
   details:
     'The scratch VM has two vCPUs, of which only vCPU 0 is set. It is closed afterwards: nothing remains.',
+  options: HOST_OPTIONS,
   json: {
     steps: 'what was done, in order: step (init, set, init again), and versions: what vCPU 0 and 1 have then',
   },

@@ -9,12 +9,14 @@ import { psciVersionId } from '../../abi/register-id.ts';
 import type { Kvm } from '../../index.ts';
 import type { VcpuInitOptions } from '../../vcpu.ts';
 import type { Command } from '../command.ts';
+import { HOST_OPTIONS } from '../host-options.ts';
 import { table } from '../table.ts';
 
 /** The PSCI versions of the host. */
 export const psci: Command = {
   name: 'psci',
   summary: 'the PSCI versions that a guest can be given',
+  options: HOST_OPTIONS,
   json: {
     supported: 'the versions that the host accepts, oldest first',
     default: 'what a new vCPU has; null where the kernel does not tell',

@@ -21,7 +21,6 @@ import { EXIT } from '../exit-codes.ts';
 import { MACHINE_OPTIONS, machineOf } from '../machine-options.ts';
 import { checkOutput, writeOutput } from '../output-file.ts';
 import { clearProgress, showProgress } from '../progress.ts';
-import { UsageError } from '../usage-error.ts';
 import { version } from '../version.ts';
 
 /** In which a machine that is busy with other things records all the same. */
@@ -62,9 +61,6 @@ but for date and version.`,
 
   async run(context) {
     const { options } = context;
-    if (options.has('host') || options.get('backend') === 'emulated') {
-      throw new UsageError('record takes a real KVM, no emulated host; see kvm-arm64 record --help');
-    }
     const file = options.get('output');
     if (file !== undefined) checkOutput(file);
     const inLab = Object.keys(MACHINE_OPTIONS).some(name => options.has(name));

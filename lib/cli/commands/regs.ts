@@ -6,8 +6,10 @@
 import { didYouMean } from '../../abi/nearest.ts';
 import { registerBits } from '../../abi/register-id.ts';
 import { formatRegister } from '../../abi/register-names.ts';
-import { featureBit, featureName, type VcpuFeature } from '../../abi/vcpu-features.ts';
+import { featureBit } from '../../abi/vcpu-features.ts';
 import type { Command } from '../command.ts';
+import { bitOfFeature, nameOfFeature } from '../host-features.ts';
+import { HOST_OPTIONS, profileOf } from '../host-options.ts';
 import { hex } from '../json.ts';
 import { table } from '../table.ts';
 
@@ -26,6 +28,7 @@ export const regs: Command = {
       value: 'NAMES',
       summary: "vCPU features, by name or bit number, with commas; '' for none. Default: PSCI_0_2",
     },
+    ...HOST_OPTIONS,
   },
   json: {
     features: 'that the vCPU was initialised with',
@@ -36,8 +39,10 @@ export const regs: Command = {
 
   run(context) {
     const kvm = context.open();
-    const bitOf = (feature: VcpuFeature | number) => featureBit(feature, kvm.architecture);
-    const features = parseFeatures(context.options.get('features') ?? 'PSCI_0_2').map(bitOf);
+    const profile = profileOf(context);
+    const features = wordsOf(context.options.get('features') ?? 'PSCI_0_2').map(text =>
+      bitOfFeature(text, profile),
+    );
     const filter = context.options.get('filter') ?? '';
     const vcpu = kvm.createVm().createVcpu(0);
     vcpu.init({ features });
@@ -54,7 +59,7 @@ export const regs: Command = {
       return { name, id, bits: registerBits(id), value, error };
     });
 
-    const names = features.map(bit => featureName(bit, kvm.architecture) ?? bit);
+    const names = features.map(bit => nameOfFeature(bit, profile));
     const near = registers.length > 0 ? '' : didYouMean(filter, namesOf(listed));
     const title = `${registers.length} of ${listed.length} registers${near}, vCPU with ${names.join(', ') || 'no feature'}`;
     const rows = registers.map(({ name, id, bits, value, error }) => [
@@ -70,9 +75,8 @@ export const regs: Command = {
   },
 };
 
-function parseFeatures(list: string): (VcpuFeature | number)[] {
-  if (list === '') return [];
-  return list.split(',').map(text => (/^\d+$/.test(text) ? Number(text) : (text as VcpuFeature)));
+function wordsOf(list: string): string[] {
+  return list === '' ? [] : list.split(',');
 }
 
 function namesOf(registers: readonly { readonly name: string }[]): string[] {
