@@ -4,7 +4,8 @@
  * @packageDocumentation
  */
 import { KVM_CAP } from '../abi/capabilities.ts';
-import { CORE_PSTATE, coreRegId, sysRegId } from '../abi/register-id.ts';
+import { psciVersionCandidates } from '../abi/psci.ts';
+import { CORE_PSTATE, coreRegId, KVM_REG_ARM_PSCI_VERSION, sysRegId } from '../abi/register-id.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { HostProfile } from '../emulator/profile.ts';
 import { type Call, hexBytes } from './calls.ts';
@@ -112,6 +113,18 @@ function capabilities(first: number, last: number, s: Sequence): void {
 /** Every capability that a kernel may have one day. */
 export function allCapabilities(s: Sequence): void {
   capabilities(0, MAX_CAPABILITY, s);
+}
+
+/** Every version of PSCI, with the feature and without. */
+export function psciVersions(s: Sequence): void {
+  for (const features of [0n, 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_PSCI_0_2)]) {
+    const vcpu = s.createVcpu(s.createVm(), 0);
+    s.init(vcpu, features);
+    for (const version of psciVersionCandidates()) {
+      s.call(vcpu, 'setOneReg', KVM_REG_ARM_PSCI_VERSION, version);
+      s.call(vcpu, 'getOneReg', KVM_REG_ARM_PSCI_VERSION);
+    }
+  }
 }
 
 /** Several vCPUs of one VM, initialised again and again with features that need not go together. */

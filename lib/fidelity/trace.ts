@@ -18,6 +18,7 @@ import {
   everyFeature,
   exceptions,
   foreignCoprocessors,
+  psciVersions,
   sequences,
   smallFilters,
   upheaval,
@@ -75,6 +76,7 @@ export function* traceSequences(profile: HostProfile): Generator<readonly Call[]
   for (const { features } of profile.configurations) yield make(exceptions, features[0]);
   yield make(everyFeature);
   yield make(smallFilters);
+  yield make(psciVersions);
   yield make(allCapabilities);
   for (const { calls } of sequences(profile, 1, WANDERING_CALLS)) yield calls;
 }

@@ -35,6 +35,11 @@ const OF_HOST: readonly (readonly [
     'a VM of this kernel has no SMCCC filter',
   ],
   [
+    /^pmus\.\d+: /,
+    ({ behaviours }) => behaviours.pmu === 'stored',
+    'how many counters a PMU has does not matter to registers that are storage',
+  ],
+  [
     /^behaviours\.workaround2WithoutSsbs/,
     ({ registers }) => registers.find(({ id }) => id === ID_AA64PFR1_EL1)?.write === 'fixed',
     'nobody can take SSBS from a vCPU',
