@@ -1,0 +1,17 @@
+/** Every class of instruction words that the decoder knows. */
+import type { Row } from '../instruction.ts';
+import { BRANCH } from './branches.ts';
+import { ATOMIC } from './exclusives.ts';
+import { IMMEDIATE } from './immediate.ts';
+import { LOAD_STORE } from './loads-stores.ts';
+import { REGISTER } from './register.ts';
+import { SYSTEM } from './system.ts';
+
+export const ROWS: readonly Row[] = [
+  ...IMMEDIATE,
+  ...REGISTER,
+  ...BRANCH,
+  ...LOAD_STORE,
+  ...ATOMIC,
+  ...SYSTEM,
+];

@@ -1,0 +1,606 @@
+/** An AArch64 CPU of EL0 and EL1, as an interpreter. It knows no clock and no device: `run` leaves for them. */
+import type { Builder } from './builder.ts';
+import { type CodePage, FETCH_PAGE } from './code.ts';
+import { EC, Exception, enterEl1, syndrome, takeSynchronous } from './exceptions.ts';
+import { type Exit, Leave } from './exits.ts';
+import type { Instruction } from './instruction.ts';
+import type { Machine } from './machine.ts';
+import { completeMmio, fetchPage, loadSlowly, type PendingMmio, storeSlowly } from './memory-access.ts';
+import { Monitor } from './monitor.ts';
+import { ADDRESS, C, CpuState, N, PAGE, SCRATCH, SP, V, Z } from './state.ts';
+import type { Regime } from './mmu.ts';
+import type { SystemRegisters } from './system-registers.ts';
+import { entryOf, Tlb } from './tlb.ts';
+
+const SCTLR_SA = 1n << 3n;
+const SCTLR_SA0 = 1n << 4n;
+
+export class Cpu implements Builder<bigint, boolean> {
+  readonly machine: Machine;
+  readonly state: CpuState;
+  /** The system registers that are not the CPU's own. */
+  readonly system: SystemRegisters;
+  readonly monitor = new Monitor();
+  /** What translation reads. */
+  readonly regime: Regime;
+  /** Set by SEV, and by an exception return; WFE waits for it. */
+  eventRegister = false;
+  /** BRK leaves `run` instead of raising an exception: a debugger of the host is attached. */
+  debugBreaks = false;
+  pendingMmio: PendingMmio | undefined;
+
+  readonly #x: BigUint64Array;
+  readonly #halves: Int32Array;
+  /** The records of the page that the PC is in, and its offset: of the next instruction while one runs. */
+  #page = FETCH_PAGE;
+  #records = FETCH_PAGE.records;
+  #offset = 0;
+  /** Instructions that `run` may still begin. */
+  #remaining = 0;
+  #irq = false;
+  #fiq = false;
+  #serror: bigint | undefined;
+
+  /** One TLB for what EL0 sees, one for EL1, and one for EL1 while PSTATE.PAN is set. */
+  readonly #userTlb = new Tlb();
+  readonly #kernelTlb = new Tlb();
+  readonly #panTlb = new Tlb();
+  /** Of loads and stores. */
+  tlb = this.#kernelTlb;
+  #codeTlb = this.#kernelTlb;
+
+  constructor(machine: Machine, system: SystemRegisters) {
+    this.machine = machine;
+    this.system = system;
+    const has = machine.hasFeature;
+    this.state = new CpuState({ pan: has('PAN'), uao: has('UAO'), ssbs: has('SSBS') });
+    const { hot } = this.state;
+    this.regime = { hot, memory: machine.memory, physicalBits: machine.physicalBits, has };
+    this.#x = this.state.x;
+    this.#halves = this.state.halves;
+    machine.cpus.push(this);
+    machine.code.onNewPage(() => {
+      for (const tlb of this.#tlbs()) tlb.flushWritable();
+    });
+  }
+
+  has(feature: string): boolean {
+    return this.machine.hasFeature(feature);
+  }
+
+  /**
+   * Runs at most so many instructions. An instruction that raises an exception counts as one, and so does one that
+   * leaves.
+   */
+  run(budget: number): Exit {
+    if (this.pendingMmio !== undefined) throw new Error('the MMIO access is to be completed first');
+    this.#remaining = budget;
+    this.contextChanged();
+    for (;;) {
+      try {
+        this.#interpret();
+        return { reason: 'budget' };
+      } catch (thrown) {
+        if (thrown instanceof Leave) return thrown.exit;
+        if (!(thrown instanceof Exception)) throw thrown;
+        takeSynchronous(this, thrown);
+      }
+    }
+  }
+
+  /** What is left of the last run's budget. */
+  get remaining(): number {
+    return this.#remaining;
+  }
+
+  #interpret(): void {
+    while (this.#remaining > 0) {
+      this.#remaining--;
+      const at = this.#offset;
+      const instruction = this.#records[at >> 2]!;
+      this.#offset = at + 4;
+      instruction.run(this, instruction);
+    }
+  }
+
+  /** Leaves `run` with the PC after this instruction, or at it. */
+  leave(exit: Exit, stay = false): never {
+    if (stay) this.#offset -= 4;
+    throw new Leave(exit);
+  }
+
+  /** Gives the value of a read that left, and goes on after the access. */
+  completeMmio(data = 0n): void {
+    const pending = this.pendingMmio;
+    if (pending === undefined) throw new Error('no MMIO access waits for completion');
+    this.pendingMmio = undefined;
+    completeMmio(this, pending, data);
+    this.setPc(this.getPc() + 4n);
+  }
+
+  // Interrupts: levels that the host sets between runs, or from a system register's write.
+
+  setIrq(level: boolean): void {
+    this.#irq = level;
+    this.#records = FETCH_PAGE.records;
+  }
+
+  setFiq(level: boolean): void {
+    this.#fiq = level;
+    this.#records = FETCH_PAGE.records;
+  }
+
+  /** Makes an SError pending, with the ISS of its syndrome. */
+  setSerror(iss: bigint | undefined): void {
+    this.#serror = iss;
+    this.#records = FETCH_PAGE.records;
+  }
+
+  get serror(): bigint | undefined {
+    return this.#serror;
+  }
+
+  /** Whether an interrupt would end a wait, masked or not. */
+  get interrupted(): boolean {
+    return this.#irq || this.#fiq || this.#serror !== undefined;
+  }
+
+  /** Takes the interrupt of highest priority that is not masked. */
+  #takeInterrupt(): boolean {
+    const { daif, hot } = this.state;
+    const pc = this.getPc();
+    if (this.#serror !== undefined && !(daif & 4)) {
+      hot.esr = (0x2fn << 26n) | (1n << 25n) | this.#serror;
+      this.#serror = undefined;
+      enterEl1(this, 'serror', pc);
+    } else if (this.#fiq && !(daif & 1)) enterEl1(this, 'fiq', pc);
+    else if (this.#irq && !(daif & 2)) enterEl1(this, 'irq', pc);
+    else return false;
+    return true;
+  }
+
+  // Where instructions come from.
+
+  /** What the decoder's stand-ins do: they are no instructions and cost nothing. */
+  #standIn(): void {
+    this.#offset -= 4;
+    this.#remaining++;
+  }
+
+  decodeHere(): void {
+    this.#standIn();
+    this.#page.decode(this.#offset >> 2);
+  }
+
+  enterNextPage(): void {
+    this.#standIn();
+    this.setPc(this.#x[PAGE]! + 4096n);
+  }
+
+  fetch(): void {
+    const halves = this.#halves;
+    const low = halves[2 * PAGE]!;
+    const entry = entryOf(low);
+    const tlb = this.#codeTlb;
+    const misplaced = this.state.illegal || (this.#offset & 3) !== 0;
+    const hit = tlb.executable[2 * entry] === low && tlb.executable[2 * entry + 1] === halves[2 * PAGE + 1];
+    if (this.interrupted || misplaced || !hit) {
+      this.#fetchSlowly();
+      return;
+    }
+    this.#standIn();
+    this.#enter(tlb.code[entry]!);
+  }
+
+  #enter(page: CodePage): void {
+    this.#page = page;
+    this.#records = page.records;
+  }
+
+  #fetchSlowly(): void {
+    if (this.interrupted) {
+      this.#standIn();
+      if (this.#takeInterrupt()) return;
+      this.#offset += 4;
+      this.#remaining--;
+    }
+    const { illegal } = this.state;
+    if (illegal) throw new Exception(syndrome(EC.illegalState, 0), this.pc());
+    if (this.#offset & 3) throw new Exception(syndrome(EC.pcAlignment, 0), this.pc(), this.pc());
+    const page = fetchPage(this, this.#codeTlb);
+    this.#standIn();
+    this.#enter(page);
+  }
+
+  getPc(): bigint {
+    return this.#x[PAGE]! + BigInt(this.#offset);
+  }
+
+  setPc(pc: bigint): void {
+    this.#x[PAGE] = pc & ~0xfffn;
+    this.#offset = Number(pc & 0xfffn);
+    this.#records = FETCH_PAGE.records;
+  }
+
+  /** The page of the PC by another address. */
+  movePage(address: bigint): void {
+    this.#x[PAGE] = address & ~0xfffn;
+  }
+
+  /** PSTATE, or what translation depends on, has changed. */
+  contextChanged(): void {
+    const { el, pan } = this.state;
+    this.#codeTlb = el === 0 ? this.#userTlb : this.#kernelTlb;
+    this.tlb = el === 0 ? this.#userTlb : pan ? this.#panTlb : this.#kernelTlb;
+    this.#records = FETCH_PAGE.records;
+  }
+
+  #tlbs(): Tlb[] {
+    return [this.#userTlb, this.#kernelTlb, this.#panTlb];
+  }
+
+  flushTlb(): void {
+    for (const tlb of this.#tlbs()) tlb.flush();
+    this.#records = FETCH_PAGE.records;
+  }
+
+  flushPage(address: bigint): void {
+    for (const tlb of this.#tlbs()) tlb.flushPage(address);
+    this.#records = FETCH_PAGE.records;
+  }
+
+  /** Whether a TLB's accesses count as those of EL0. */
+  isUser(tlb: Tlb): boolean {
+    return tlb === this.#userTlb;
+  }
+
+  /** Loads and stores of `access` have the rights of EL0 (LDTR, STTR), unless PSTATE.UAO says otherwise. */
+  asUser(access: () => void): void {
+    const { tlb } = this;
+    if (!this.state.uao) this.tlb = this.#userTlb;
+    try {
+      access();
+    } finally {
+      this.tlb = tlb;
+    }
+  }
+
+  // Exceptions of instructions.
+
+  undefined(): never {
+    throw new Exception(syndrome(EC.unknown, 0), this.pc());
+  }
+
+  /** Raised where FP and SIMD are off for the level (CPACR_EL1.FPEN). */
+  checkFp(): void {
+    const enabled = Number((this.state.hot.cpacr >> 20n) & 3n);
+    if (enabled === 3 || (enabled === 1 && this.state.el === 1)) return;
+    throw new Exception(syndrome(EC.fpAccess, 0x1e0_0000), this.pc());
+  }
+
+  /** The record of the instruction that runs. */
+  get current(): Instruction {
+    return this.#records[(this.#offset - 4) >> 2]!;
+  }
+
+  // The builder: each operation at once.
+
+  x(slot: number): bigint {
+    return this.#x[slot]!;
+  }
+
+  setX(slot: number, value: bigint): void {
+    this.#x[slot] = value;
+  }
+
+  constant(value: bigint): bigint {
+    return value;
+  }
+
+  pc(): bigint {
+    return BigInt.asUintN(64, this.#x[PAGE]! + BigInt(this.#offset - 4));
+  }
+
+  add(a: bigint, b: bigint): bigint {
+    return BigInt.asUintN(64, a + b);
+  }
+
+  sub(a: bigint, b: bigint): bigint {
+    return BigInt.asUintN(64, a - b);
+  }
+
+  mul(a: bigint, b: bigint): bigint {
+    return BigInt.asUintN(64, a * b);
+  }
+
+  and(a: bigint, b: bigint): bigint {
+    return BigInt.asUintN(64, a & b);
+  }
+
+  or(a: bigint, b: bigint): bigint {
+    return BigInt.asUintN(64, a | b);
+  }
+
+  xor(a: bigint, b: bigint): bigint {
+    return BigInt.asUintN(64, a ^ b);
+  }
+
+  not(a: bigint): bigint {
+    return BigInt.asUintN(64, a ^ 0xffff_ffff_ffff_ffffn);
+  }
+
+  shl(a: bigint, by: number): bigint {
+    return BigInt.asUintN(64, a << BigInt(by));
+  }
+
+  shr(a: bigint, by: number): bigint {
+    return BigInt.asUintN(64, a >> BigInt(by));
+  }
+
+  sar(a: bigint, by: number): bigint {
+    return BigInt.asUintN(64, BigInt.asIntN(64, a) >> BigInt(by));
+  }
+
+  shlBy(a: bigint, by: bigint): bigint {
+    return BigInt.asUintN(64, a << by);
+  }
+
+  shrBy(a: bigint, by: bigint): bigint {
+    return BigInt.asUintN(64, a >> by);
+  }
+
+  sarBy(a: bigint, by: bigint): bigint {
+    return BigInt.asUintN(64, BigInt.asIntN(64, a) >> by);
+  }
+
+  low8(a: bigint): bigint {
+    return BigInt.asUintN(8, a);
+  }
+
+  low16(a: bigint): bigint {
+    return BigInt.asUintN(16, a);
+  }
+
+  low32(a: bigint): bigint {
+    return BigInt.asUintN(32, a);
+  }
+
+  sign8(a: bigint): bigint {
+    return BigInt.asUintN(64, BigInt.asIntN(8, a));
+  }
+
+  sign16(a: bigint): bigint {
+    return BigInt.asUintN(64, BigInt.asIntN(16, a));
+  }
+
+  sign32(a: bigint): bigint {
+    return BigInt.asUintN(64, BigInt.asIntN(32, a));
+  }
+
+  umulh(a: bigint, b: bigint): bigint {
+    return (a * b) >> 64n;
+  }
+
+  smulh(a: bigint, b: bigint): bigint {
+    return BigInt.asUintN(64, (BigInt.asIntN(64, a) * BigInt.asIntN(64, b)) >> 64n);
+  }
+
+  udiv(a: bigint, b: bigint): bigint {
+    return b === 0n ? 0n : a / b;
+  }
+
+  sdiv(a: bigint, b: bigint): bigint {
+    return b === 0n ? 0n : BigInt.asUintN(64, BigInt.asIntN(64, a) / BigInt.asIntN(64, b));
+  }
+
+  clz(a: bigint): bigint {
+    this.#x[SCRATCH] = a;
+    const high = this.#halves[2 * SCRATCH + 1]!;
+    return BigInt(high !== 0 ? Math.clz32(high) : 32 + Math.clz32(this.#halves[2 * SCRATCH]!));
+  }
+
+  setFlags(result: bigint, carry: bigint, overflow: bigint): void {
+    const x = this.#x;
+    x[N] = result;
+    x[Z] = result;
+    x[C] = carry;
+    x[V] = overflow;
+  }
+
+  setNzcv(nzcv: number): void {
+    this.state.nzcv = nzcv;
+  }
+
+  carry(): bigint {
+    return this.#x[C]! >> 63n;
+  }
+
+  holds(condition: number): boolean {
+    const halves = this.#halves;
+    let result: boolean;
+    switch (condition >> 1) {
+      case 0:
+        result = (halves[2 * Z]! | halves[2 * Z + 1]!) === 0;
+        break;
+      case 1:
+        result = halves[2 * C + 1]! < 0;
+        break;
+      case 2:
+        result = halves[2 * N + 1]! < 0;
+        break;
+      case 3:
+        result = halves[2 * V + 1]! < 0;
+        break;
+      case 4:
+        result = halves[2 * C + 1]! < 0 && (halves[2 * Z]! | halves[2 * Z + 1]!) !== 0;
+        break;
+      case 5:
+        result = (halves[2 * N + 1]! ^ halves[2 * V + 1]!) >= 0;
+        break;
+      case 6:
+        result =
+          (halves[2 * N + 1]! ^ halves[2 * V + 1]!) >= 0 && (halves[2 * Z]! | halves[2 * Z + 1]!) !== 0;
+        break;
+      default:
+        return true;
+    }
+    return (condition & 1) === 1 ? !result : result;
+  }
+
+  isZero(a: bigint): boolean {
+    return a === 0n;
+  }
+
+  not1(a: boolean): boolean {
+    return !a;
+  }
+
+  select(condition: boolean, yes: bigint, no: bigint): bigint {
+    return condition ? yes : no;
+  }
+
+  when(condition: boolean, yes: () => void, no: () => void): void {
+    if (condition) yes();
+    else no();
+  }
+
+  branchBy(offset: number): void {
+    const target = this.#offset - 4 + offset;
+    if (target >= 0 && target < 4096) this.#offset = target;
+    else this.setPc(this.#x[PAGE]! + BigInt(target));
+  }
+
+  branchIf(condition: boolean, offset: number): void {
+    if (condition) this.branchBy(offset);
+  }
+
+  branchTo(target: bigint): void {
+    const halves = this.#halves;
+    this.#x[SCRATCH] = target;
+    const low = halves[2 * SCRATCH]!;
+    const high = halves[2 * SCRATCH + 1]!;
+    this.#offset = low & 0xfff;
+    if (halves[2 * PAGE] === (low & ~0xfff) && halves[2 * PAGE + 1] === high && (low & 3) === 0) return;
+    halves[2 * PAGE] = low & ~0xfff;
+    halves[2 * PAGE + 1] = high;
+    this.#records = FETCH_PAGE.records;
+  }
+
+  base(slot: number): bigint {
+    if (slot === SP && (this.#halves[2 * SP]! & 15) !== 0) this.#checkSp();
+    return this.#x[slot]!;
+  }
+
+  #checkSp(): void {
+    const { el, hot } = this.state;
+    if (hot.sctlr & (el === 0 ? SCTLR_SA0 : SCTLR_SA))
+      throw new Exception(syndrome(EC.spAlignment, 0), this.pc());
+  }
+
+  at(address: bigint): void {
+    this.#x[ADDRESS] = address;
+  }
+
+  next(bytes: number): void {
+    this.#x[ADDRESS] = BigInt.asUintN(64, this.#x[ADDRESS]! + BigInt(bytes));
+  }
+
+  load64(): bigint {
+    const low = this.#halves[2 * ADDRESS]!;
+    const { tlb } = this;
+    const entry = (low >>> 12) & 1023;
+    if (
+      tlb.readable[2 * entry] === (low & ~0xff8) &&
+      tlb.readable[2 * entry + 1] === this.#halves[2 * ADDRESS + 1]
+    )
+      return tlb.ram[entry]!.u64[tlb.words[entry]! + ((low & 0xfff) >> 3)]!;
+    return loadSlowly(this, 8);
+  }
+
+  load32(): bigint {
+    const low = this.#halves[2 * ADDRESS]!;
+    const { tlb } = this;
+    const entry = (low >>> 12) & 1023;
+    if (
+      tlb.readable[2 * entry] === (low & ~0xffc) &&
+      tlb.readable[2 * entry + 1] === this.#halves[2 * ADDRESS + 1]
+    )
+      return BigInt(tlb.ram[entry]!.u32[tlb.words[entry]! * 2 + ((low & 0xfff) >> 2)]!);
+    return loadSlowly(this, 4);
+  }
+
+  load16(): bigint {
+    const low = this.#halves[2 * ADDRESS]!;
+    const { tlb } = this;
+    const entry = (low >>> 12) & 1023;
+    if (
+      tlb.readable[2 * entry] === (low & ~0xffe) &&
+      tlb.readable[2 * entry + 1] === this.#halves[2 * ADDRESS + 1]
+    )
+      return BigInt(tlb.ram[entry]!.u16[tlb.words[entry]! * 4 + ((low & 0xfff) >> 1)]!);
+    return loadSlowly(this, 2);
+  }
+
+  load8(): bigint {
+    const low = this.#halves[2 * ADDRESS]!;
+    const { tlb } = this;
+    const entry = (low >>> 12) & 1023;
+    if (
+      tlb.readable[2 * entry] === (low & ~0xfff) &&
+      tlb.readable[2 * entry + 1] === this.#halves[2 * ADDRESS + 1]
+    )
+      return BigInt(tlb.ram[entry]!.u8[tlb.words[entry]! * 8 + (low & 0xfff)]!);
+    return loadSlowly(this, 1);
+  }
+
+  store64(value: bigint): void {
+    const low = this.#halves[2 * ADDRESS]!;
+    const { tlb } = this;
+    const entry = (low >>> 12) & 1023;
+    if (
+      tlb.writable[2 * entry] === (low & ~0xff8) &&
+      tlb.writable[2 * entry + 1] === this.#halves[2 * ADDRESS + 1]
+    )
+      tlb.ram[entry]!.u64[tlb.words[entry]! + ((low & 0xfff) >> 3)] = value;
+    else storeSlowly(this, 8, value);
+  }
+
+  store32(value: bigint): void {
+    const low = this.#halves[2 * ADDRESS]!;
+    const { tlb } = this;
+    const entry = (low >>> 12) & 1023;
+    this.#x[SCRATCH] = value;
+    if (
+      tlb.writable[2 * entry] === (low & ~0xffc) &&
+      tlb.writable[2 * entry + 1] === this.#halves[2 * ADDRESS + 1]
+    )
+      tlb.ram[entry]!.u32[tlb.words[entry]! * 2 + ((low & 0xfff) >> 2)] = this.#halves[2 * SCRATCH]!;
+    else storeSlowly(this, 4, value);
+  }
+
+  store16(value: bigint): void {
+    const low = this.#halves[2 * ADDRESS]!;
+    const { tlb } = this;
+    const entry = (low >>> 12) & 1023;
+    this.#x[SCRATCH] = value;
+    if (
+      tlb.writable[2 * entry] === (low & ~0xffe) &&
+      tlb.writable[2 * entry + 1] === this.#halves[2 * ADDRESS + 1]
+    )
+      tlb.ram[entry]!.u16[tlb.words[entry]! * 4 + ((low & 0xfff) >> 1)] = this.#halves[2 * SCRATCH]!;
+    else storeSlowly(this, 2, value);
+  }
+
+  store8(value: bigint): void {
+    const low = this.#halves[2 * ADDRESS]!;
+    const { tlb } = this;
+    const entry = (low >>> 12) & 1023;
+    this.#x[SCRATCH] = value;
+    if (
+      tlb.writable[2 * entry] === (low & ~0xfff) &&
+      tlb.writable[2 * entry + 1] === this.#halves[2 * ADDRESS + 1]
+    )
+      tlb.ram[entry]!.u8[tlb.words[entry]! * 8 + (low & 0xfff)] = this.#halves[2 * SCRATCH]!;
+    else storeSlowly(this, 1, value);
+  }
+}
