@@ -41,8 +41,8 @@ function mixed(): number[] {
         0x8b00_0000 | (m << 16) | (pick(8) << 10) | (n << 5) | d, // add, lsl
         0xcb00_0000 | (m << 16) | (n << 5) | d, // sub
         0xca00_0000 | (m << 16) | (pick(64) << 10) | (n << 5) | d, // eor, lsl
-        0x8a40_0000 | (m << 16) | (pick(64) << 10) | (n << 5) | d, // and, lsr
-        0xaa80_0000 | (m << 16) | (pick(64) << 10) | (n << 5) | d, // orr, asr
+        0x8a00_0000 | (m << 16) | (pick(64) << 10) | (n << 5) | d, // and, lsl
+        0xaa40_0000 | (m << 16) | (pick(64) << 10) | (n << 5) | d, // orr, lsr
         0x9b00_7c00 | (m << 16) | (n << 5) | d, // mul
         0xf940_0000 | (offset << 10) | (19 << 5) | d, // ldr x
         0xf900_0000 | (offset << 10) | (19 << 5) | d, // str x

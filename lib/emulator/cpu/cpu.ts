@@ -15,6 +15,12 @@ import { entryOf, Tlb } from './tlb.ts';
 const SCTLR_SA = 1n << 3n;
 const SCTLR_SA0 = 1n << 4n;
 
+/**
+ * Shifts by an amount that is no constant of the source are a product or a quotient: V8 has 64-bit machine operations
+ * for these, where a shift of a bigint would call its runtime and be ten times slower.
+ */
+const POWERS = BigUint64Array.from({ length: 64 }, (_, by) => 1n << BigInt(by));
+
 export class Cpu implements Builder<bigint, boolean> {
   readonly machine: Machine;
   readonly state: CpuState;
@@ -330,27 +336,33 @@ export class Cpu implements Builder<bigint, boolean> {
   }
 
   shl(a: bigint, by: number): bigint {
-    return BigInt.asUintN(64, a << BigInt(by));
+    return BigInt.asUintN(64, a * POWERS[by]!);
   }
 
   shr(a: bigint, by: number): bigint {
-    return BigInt.asUintN(64, a >> BigInt(by));
+    return BigInt.asUintN(64, BigInt.asUintN(64, a) / BigInt.asUintN(64, POWERS[by]!));
   }
 
   sar(a: bigint, by: number): bigint {
-    return BigInt.asUintN(64, BigInt.asIntN(64, a) >> BigInt(by));
+    const sign = BigInt.asUintN(64, BigInt.asIntN(64, a) >> 63n);
+    return BigInt.asUintN(64, this.shr(BigInt.asUintN(64, a ^ sign), by) ^ sign);
   }
 
   shlBy(a: bigint, by: bigint): bigint {
-    return BigInt.asUintN(64, a << by);
+    return this.shl(a, this.#amount(by));
   }
 
   shrBy(a: bigint, by: bigint): bigint {
-    return BigInt.asUintN(64, a >> by);
+    return this.shr(a, this.#amount(by));
   }
 
   sarBy(a: bigint, by: bigint): bigint {
-    return BigInt.asUintN(64, BigInt.asIntN(64, a) >> by);
+    return this.sar(a, this.#amount(by));
+  }
+
+  #amount(by: bigint): number {
+    this.#x[SCRATCH] = by;
+    return this.#halves[2 * SCRATCH]!;
   }
 
   low8(a: bigint): bigint {
@@ -386,7 +398,7 @@ export class Cpu implements Builder<bigint, boolean> {
   }
 
   udiv(a: bigint, b: bigint): bigint {
-    return b === 0n ? 0n : a / b;
+    return b === 0n ? 0n : BigInt.asUintN(64, a) / BigInt.asUintN(64, b);
   }
 
   sdiv(a: bigint, b: bigint): bigint {

@@ -35,11 +35,13 @@ export function rotateRight<V, C>(b: Builder<V, C>, value: V, by: number, width:
   return width === 64 ? rotated : b.low32(rotated);
 }
 
-/** ShiftReg by a constant: LSL, LSR, ASR, ROR. */
+/** ShiftReg by a constant: LSL (which is what there mostly is), LSR, ASR, ROR. */
 export function shifted<V, C>(b: Builder<V, C>, i: Instruction, slot: number): V {
+  return i.kind === 0 ? b.shl(b.x(slot), i.amount) : shiftedRight(b, i, slot);
+}
+
+function shiftedRight<V, C>(b: Builder<V, C>, i: Instruction, slot: number): V {
   const { kind, amount: by, sf } = i;
-  if (by === 0) return b.x(slot);
-  if (kind === 0) return b.shl(b.x(slot), by);
   if (kind === 1) return b.shr(source(b, i, slot), by);
   if (kind === 2) return b.sar(sf ? b.x(slot) : b.sign32(b.x(slot)), by);
   return rotateRight(b, source(b, i, slot), by, sf ? 64 : 32);
