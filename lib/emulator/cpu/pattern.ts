@@ -13,7 +13,7 @@
  * | `v` | a | zero (the second register of a pair store) |
  * | `x` `y` `z` `p` | d, n, m, a | itself: the plain number, for vectors and for helpers |
  *
- * and `s` says with 1 that the operation is 64 bits wide.
+ * `s` says with 1 that the operation is 64 bits wide; `j` and `k` should be ones, and are not looked at.
  */
 import type { Instruction } from './instruction.ts';
 import { SINK, SP, ZERO } from './state.ts';

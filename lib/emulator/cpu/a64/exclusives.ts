@@ -90,12 +90,12 @@ const EXCLUSIVE: readonly Row[] = SIZES.flatMap(([letter, size, bytes]) =>
     const rows: Row[] = [
       {
         name: `ld${acquire}xr${letter}`,
-        bits: `${size}001000010qqqqq${o0}rrrrrNNNNNddddd`,
+        bits: `${size}001000010jjjjj${o0}kkkkkNNNNNddddd`,
         helper: (cpu, i) => loadExclusive(cpu, i, bytes),
       },
       {
         name: `st${acquire === '' ? '' : 'l'}xr${letter}`,
-        bits: `${size}001000000SSSSS${o0}rrrrrNNNNNttttt`,
+        bits: `${size}001000000SSSSS${o0}kkkkkNNNNNttttt`,
         read: readStatus,
         helper: (cpu, i) => storeExclusive(cpu, i, bytes),
       },
@@ -105,7 +105,7 @@ const EXCLUSIVE: readonly Row[] = SIZES.flatMap(([letter, size, bytes]) =>
       ...rows,
       {
         name: `ld${acquire}xp`,
-        bits: `${size}001000011qqqqq${o0}uuuuuNNNNNddddd`,
+        bits: `${size}001000011jjjjj${o0}uuuuuNNNNNddddd`,
         helper: (cpu, i) => loadExclusivePair(cpu, i, bytes as 4 | 8),
       },
       {

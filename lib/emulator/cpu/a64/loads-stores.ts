@@ -368,11 +368,11 @@ const ORDERED_ROWS: readonly Row[] = ORDERED.flatMap(({ letter, size, ...transfe
     ...(feature !== undefined && { feature }),
   });
   return [
-    form('ldar', '001000110qqqqq1rrrrrNNNNNddddd', transfers.load),
-    form('stlr', '001000100qqqqq1rrrrrNNNNNttttt', transfers.store),
-    form('ldlar', '001000110qqqqq0rrrrrNNNNNddddd', transfers.load, 'LOR'),
-    form('stllr', '001000100qqqqq0rrrrrNNNNNttttt', transfers.store, 'LOR'),
-    form('ldapr', '111000101qqqqq110000NNNNNddddd', transfers.load, 'LRCPC'),
+    form('ldar', '001000110jjjjj1kkkkkNNNNNddddd', transfers.load),
+    form('stlr', '001000100jjjjj1kkkkkNNNNNttttt', transfers.store),
+    form('ldlar', '001000110jjjjj0kkkkkNNNNNddddd', transfers.load, 'LOR'),
+    form('stllr', '001000100jjjjj0kkkkkNNNNNttttt', transfers.store, 'LOR'),
+    form('ldapr', '11100010111111110000NNNNNddddd', transfers.load, 'LRCPC'),
   ];
 });
 

@@ -269,23 +269,23 @@ const BITS: readonly Row[] = [
     },
   },
   {
-    name: 'lsl',
+    name: 'lslv',
     bits: 's0011010110mmmmm001000nnnnnddddd',
     semantics: (b, i) => setResult(b, i, b.shlBy(b.x(i.n), amountOf(b, i))),
   },
   {
-    name: 'lsr',
+    name: 'lsrv',
     bits: 's0011010110mmmmm001001nnnnnddddd',
     semantics: (b, i) => setResult(b, i, b.shrBy(source(b, i, i.n), amountOf(b, i))),
   },
   {
-    name: 'asr',
+    name: 'asrv',
     bits: 's0011010110mmmmm001010nnnnnddddd',
     semantics: (b, i) =>
       setResult(b, i, b.sarBy(i.sf ? b.x(i.n) : b.sign32(b.x(i.n)), amountOf(b, i))),
   },
   {
-    name: 'ror',
+    name: 'rorv',
     bits: 's0011010110mmmmm001011nnnnnddddd',
     semantics: (b, i) => {
       const by = amountOf(b, i);
@@ -370,12 +370,12 @@ const MULTIPLY: readonly Row[] = [
   },
   {
     name: 'smulh',
-    bits: '10011011010mmmmm0qqqqqnnnnnddddd',
+    bits: '10011011010mmmmm0jjjjjnnnnnddddd',
     semantics: (b, i) => b.setX(i.d, b.smulh(b.x(i.n), b.x(i.m))),
   },
   {
     name: 'umulh',
-    bits: '10011011110mmmmm0qqqqqnnnnnddddd',
+    bits: '10011011110mmmmm0jjjjjnnnnnddddd',
     semantics: (b, i) => b.setX(i.d, b.umulh(b.x(i.n), b.x(i.m))),
   },
 ];

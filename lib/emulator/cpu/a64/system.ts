@@ -103,7 +103,7 @@ export const SYSTEM: readonly Row[] = [
   { name: 'dsb', bits: '11010101000000110011iiii10011111', semantics: nothing },
   { name: 'dmb', bits: '11010101000000110011iiii10111111', semantics: nothing },
   { name: 'isb', bits: '11010101000000110011iiii11011111', semantics: nothing },
-  { name: 'sb', bits: '11010101000000110011iiii11111111', semantics: nothing, feature: 'SB' },
+  { name: 'sb', bits: '11010101000000110011000011111111', semantics: nothing, feature: 'SB' },
   {
     name: 'msr',
     bits: '1101010100000fff0100bbbbqqq11111',
