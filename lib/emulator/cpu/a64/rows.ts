@@ -2,6 +2,7 @@
 import type { Row } from '../instruction.ts';
 import { BRANCH } from './branches.ts';
 import { ATOMIC } from './exclusives.ts';
+import { FP } from './fp.ts';
 import { IMMEDIATE } from './immediate.ts';
 import { LOAD_STORE } from './loads-stores.ts';
 import { REGISTER } from './register.ts';
@@ -14,4 +15,5 @@ export const ROWS: readonly Row[] = [
   ...LOAD_STORE,
   ...ATOMIC,
   ...SYSTEM,
+  ...FP,
 ];
