@@ -70,12 +70,12 @@ const opening = ({ size, opc }: Transfer, unsignedOffset: boolean): string =>
 
 const target = ({ name: [kind] }: Transfer): string => (kind === 'st' ? 'ttttt' : 'ddddd');
 
-const readOffset = (f: Fields, i: Instruction): undefined => {
+export const readOffset = (f: Fields, i: Instruction): undefined => {
   i.imm = signed64(f('i'), 9);
 };
 
 /** Register offset: UXTW, LSL, SXTW, SXTX only. */
-const readRegisterOffset =
+export const readRegisterOffset =
   (size: number) =>
   (f: Fields, i: Instruction): boolean => {
     i.kind = f('o');
@@ -84,11 +84,11 @@ const readRegisterOffset =
   };
 
 /** The address that a base and an immediate give. */
-function atOffset<V, C>(b: Builder<V, C>, i: Instruction): void {
+export function atOffset<V, C>(b: Builder<V, C>, i: Instruction): void {
   b.at(b.add(b.base(i.n), b.constant(i.imm)));
 }
 
-function atRegisterOffset<V, C>(b: Builder<V, C>, i: Instruction): void {
+export function atRegisterOffset<V, C>(b: Builder<V, C>, i: Instruction): void {
   b.at(b.add(b.base(i.n), extended(b, i.m, i.kind, i.amount)));
 }
 
@@ -180,11 +180,11 @@ const PREFETCH: readonly Row[] = [
   { name: 'prfm', bits: '11011000iiiiiiiiiiiiiiiiiiiqqqqq', semantics: () => {} },
 ];
 
-const readLiteral = (f: Fields, i: Instruction): undefined => {
+export const readLiteral = (f: Fields, i: Instruction): undefined => {
   i.imm = signed64(f('i') * 4, 21);
 };
 
-function atLiteral<V, C>(b: Builder<V, C>, i: Instruction): void {
+export function atLiteral<V, C>(b: Builder<V, C>, i: Instruction): void {
   b.at(b.add(b.pc(), b.constant(i.imm)));
 }
 

@@ -6,6 +6,7 @@ import { FP } from './fp.ts';
 import { IMMEDIATE } from './immediate.ts';
 import { LOAD_STORE } from './loads-stores.ts';
 import { REGISTER } from './register.ts';
+import { SIMD_LOAD_STORE } from './simd-loads-stores.ts';
 import { SYSTEM } from './system.ts';
 
 export const ROWS: readonly Row[] = [
@@ -16,4 +17,5 @@ export const ROWS: readonly Row[] = [
   ...ATOMIC,
   ...SYSTEM,
   ...FP,
+  ...SIMD_LOAD_STORE,
 ];
