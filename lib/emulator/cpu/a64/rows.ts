@@ -6,7 +6,11 @@ import { FP } from './fp.ts';
 import { IMMEDIATE } from './immediate.ts';
 import { LOAD_STORE } from './loads-stores.ts';
 import { REGISTER } from './register.ts';
+import { SIMD_INTEGER } from './simd-integer.ts';
 import { SIMD_LOAD_STORE } from './simd-loads-stores.ts';
+import { SIMD_LONG } from './simd-long.ts';
+import { SIMD_MOVE } from './simd-move.ts';
+import { SIMD_SHIFT } from './simd-shift.ts';
 import { SYSTEM } from './system.ts';
 
 export const ROWS: readonly Row[] = [
@@ -18,4 +22,8 @@ export const ROWS: readonly Row[] = [
   ...SYSTEM,
   ...FP,
   ...SIMD_LOAD_STORE,
+  ...SIMD_MOVE,
+  ...SIMD_INTEGER,
+  ...SIMD_SHIFT,
+  ...SIMD_LONG,
 ];
