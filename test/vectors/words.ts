@@ -43,4 +43,9 @@ const ELSEWHERE = new Set([
   ...['hint', 'clrex', 'sb', 'msr', 'mrs', 'sys', 'sysl'],
 ]);
 
-export const TESTED_ROWS: readonly Row[] = ROWS.filter(row => !ELSEWHERE.has(row.name));
+/** Rows that Unicorn 2.0.1 gets wrong: FCVTZS of a half leaves a sign above it. */
+const WRONG = new Set(['fcvtzs 010111110001iiii111111yyyyyxxxxx']);
+
+export const TESTED_ROWS: readonly Row[] = ROWS.filter(
+  row => !ELSEWHERE.has(row.name) && !WRONG.has(keyOf(row)),
+);

@@ -6,6 +6,7 @@ import { FP } from './fp.ts';
 import { IMMEDIATE } from './immediate.ts';
 import { LOAD_STORE } from './loads-stores.ts';
 import { REGISTER } from './register.ts';
+import { SIMD_FP } from './simd-fp.ts';
 import { SIMD_INTEGER } from './simd-integer.ts';
 import { SIMD_LOAD_STORE } from './simd-loads-stores.ts';
 import { SIMD_LONG } from './simd-long.ts';
@@ -26,4 +27,5 @@ export const ROWS: readonly Row[] = [
   ...SIMD_INTEGER,
   ...SIMD_SHIFT,
   ...SIMD_LONG,
+  ...SIMD_FP,
 ];

@@ -39,12 +39,13 @@ export function invalid(format: Format, environment: Environment): bigint {
   return defaultNaN(format);
 }
 
-/** An exact sum as a number; a zero takes the sign that rounding gives it. */
+/** An exact sum, times a power of two, as a number; a zero takes the sign that rounding gives it. */
 function sum(
   format: Format,
   environment: Environment,
   a: Unpacked,
   b: Unpacked,
+  scale = 0,
 ): bigint {
   if (a.kind === 'infinity' || b.kind === 'infinity') {
     if (a.kind === b.kind && a.negative !== b.negative) return invalid(format, environment);
@@ -61,7 +62,7 @@ function sum(
   };
   const total = scaled(a) + scaled(b);
   if (total === 0n) return zero(format, environment.rounding === 2);
-  return round(format, environment, total < 0n, total < 0n ? -total : total, exponent);
+  return round(format, environment, total < 0n, total < 0n ? -total : total, exponent + scale);
 }
 
 const negated = (value: Unpacked): Unpacked => ({ ...value, negative: !value.negative });
@@ -150,8 +151,15 @@ export function fpSqrt(format: Format, environment: Environment, x: bigint): big
   return round(format, environment, false, root, (a.exponent - shift) / 2, { sticky: root * root !== value });
 }
 
-/** FPMulAdd: addend + x * y, rounded once. */
-export function fpMulAdd(format: Format, environment: Environment, addend: bigint, x: bigint, y: bigint): bigint {
+/** FPMulAdd: addend + x * y, times a power of two, rounded once. */
+export function fpMulAdd(
+  format: Format,
+  environment: Environment,
+  addend: bigint,
+  x: bigint,
+  y: bigint,
+  scale = 0,
+): bigint {
   const c = unpack(format, addend, environment);
   const a = unpack(format, x, environment);
   const b = unpack(format, y, environment);
@@ -164,7 +172,7 @@ export function fpMulAdd(format: Format, environment: Environment, addend: bigin
   // Zero times infinity is invalid even beside a quiet NaN.
   if (c.kind === 'quiet' && !isNaN(a) && !isNaN(b) && result === undefined) return invalid(format, environment);
   if (nan !== undefined) return nan;
-  return result === undefined ? invalid(format, environment) : sum(format, environment, c, result);
+  return result === undefined ? invalid(format, environment) : sum(format, environment, c, result, scale);
 }
 
 /** Negative, zero or positive as a is below, equal to or above b. */

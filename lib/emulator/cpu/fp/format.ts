@@ -17,8 +17,8 @@ export const FORMATS: readonly (Format | undefined)[] = [SINGLE, DOUBLE, undefin
 /** FPSR's cumulative exception bits. */
 export const FLAG = { invalid: 1, divideByZero: 2, overflow: 4, underflow: 8, inexact: 16, inputDenormal: 128 } as const;
 
-/** By FPCR.RMode, then the one that FCVTA and FRINTA name. */
-export const ROUND = { nearest: 0, up: 1, down: 2, zero: 3, away: 4 } as const;
+/** By FPCR.RMode, then what FCVTA and FRINTA name, and FCVTXN: to odd. */
+export const ROUND = { nearest: 0, up: 1, down: 2, zero: 3, away: 4, odd: 5 } as const;
 
 /** How an operation rounds and flushes, and the exceptions that it has met. */
 export class Environment {
@@ -117,6 +117,8 @@ export function roundsUp(
       return !negative;
     case ROUND.down:
       return negative;
+    case ROUND.odd:
+      return !odd;
     default:
       return false;
   }
