@@ -14,10 +14,14 @@ export function disassemble(words: Uint32Array): (string | undefined)[] {
   const file = join(folder, 'words');
   try {
     writeFileSync(file, words);
-    const text = execFileSync(OBJDUMP, ['-D', '-z', '-b', 'binary', '-m', 'aarch64', '-M', 'no-aliases', file], {
-      encoding: 'utf8',
-      maxBuffer: 2 ** 28,
-    });
+    const text = execFileSync(
+      OBJDUMP,
+      ['-D', '-z', '-b', 'binary', '-m', 'aarch64', '-M', 'no-aliases', file],
+      {
+        encoding: 'utf8',
+        maxBuffer: 2 ** 28,
+      },
+    );
     return [...text.matchAll(/^ +[0-9a-f]+:\t[0-9a-f]{8} \t(\S+)(.*)$/gm)].map(([, mnemonic, rest]) =>
       mnemonic === '.inst' || /\bundefined\b/.test(rest!) ? undefined : mnemonic,
     );

@@ -109,8 +109,7 @@ function stateGenerator(seed: number) {
   const integer = () => (next() % 4 === 0 ? pick(INTEGERS) : word());
   /** Of a size that arithmetic with others of its kind rounds. */
   const single = () => (BigInt(next() % 2) << 31n) | BigInt(0x3f00_0000 + (next() % 0x100_0000));
-  const double = () =>
-    (BigInt(next() % 2) << 63n) | (BigInt(0x3fa + (next() % 12)) << 52n) | (word() >> 12n);
+  const double = () => (BigInt(next() % 2) << 63n) | (BigInt(0x3fa + (next() % 12)) << 52n) | (word() >> 12n);
   const half = (): bigint => {
     const kind = next() % 6;
     if (kind === 0) return pick(DOUBLES);

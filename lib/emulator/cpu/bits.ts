@@ -27,12 +27,7 @@ export function replicate(element: bigint, size: number, width: number): bigint 
 }
 
 /** DecodeBitMasks for a logical immediate (C6.2, shared/functions): undefined where N:imms is reserved. */
-export function bitmaskImmediate(
-  n: number,
-  imms: number,
-  immr: number,
-  width: 32 | 64,
-): bigint | undefined {
+export function bitmaskImmediate(n: number, imms: number, immr: number, width: 32 | 64): bigint | undefined {
   const length = 31 - Math.clz32((n << 6) | (~imms & 0x3f));
   if (length < 1) return undefined;
   const size = 1 << length;

@@ -77,4 +77,3 @@ export interface Builder<V, C> {
   store32(value: V): void;
   store64(value: V): void;
 }
-

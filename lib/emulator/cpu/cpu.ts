@@ -1,29 +1,30 @@
 /** An AArch64 CPU of EL0 and EL1, as an interpreter. It knows no clock and no device: `run` leaves for them. */
 import type { Builder } from './builder.ts';
 import { type CodePage, FETCH_PAGE } from './code.ts';
+import { DataPort } from './data-port.ts';
 import { EC, Exception, enterEl1, syndrome, takeSynchronous } from './exceptions.ts';
 import { type Exit, Leave } from './exits.ts';
 import type { Instruction } from './instruction.ts';
 import type { Machine } from './machine.ts';
-import { completeMmio, fetchPage, loadSlowly, type PendingMmio, storeSlowly } from './memory-access.ts';
-import { Monitor } from './monitor.ts';
-import { ADDRESS, C, CpuState, N, PAGE, SCRATCH, SP, V, Z } from './state.ts';
+import {
+  type Bytes,
+  completeMmio,
+  fetchPage,
+  loadSlowly,
+  type PendingMmio,
+  storeSlowly,
+} from './memory-access.ts';
 import type { Regime } from './mmu.ts';
+import { Monitor } from './monitor.ts';
+import { PAGE, SCRATCH, SP } from './state.ts';
 import type { SystemRegisters } from './system-registers.ts';
 import { entryOf, Tlb } from './tlb.ts';
 
 const SCTLR_SA = 1n << 3n;
 const SCTLR_SA0 = 1n << 4n;
 
-/**
- * Shifts by an amount that is no constant of the source are a product or a quotient: V8 has 64-bit machine operations
- * for these, where a shift of a bigint would call its runtime and be ten times slower.
- */
-const POWERS = BigUint64Array.from({ length: 64 }, (_, by) => 1n << BigInt(by));
-
-export class Cpu implements Builder<bigint, boolean> {
+export class Cpu extends DataPort implements Builder<bigint, boolean> {
   readonly machine: Machine;
-  readonly state: CpuState;
   /** The system registers that are not the CPU's own. */
   readonly system: SystemRegisters;
   readonly monitor = new Monitor();
@@ -35,8 +36,6 @@ export class Cpu implements Builder<bigint, boolean> {
   debugBreaks = false;
   pendingMmio: PendingMmio | undefined;
 
-  readonly #x: BigUint64Array;
-  readonly #halves: Int32Array;
   /** The records of the page that the PC is in, and its offset: of the next instruction while one runs. */
   #page = FETCH_PAGE;
   #records = FETCH_PAGE.records;
@@ -51,19 +50,15 @@ export class Cpu implements Builder<bigint, boolean> {
   readonly #userTlb = new Tlb();
   readonly #kernelTlb = new Tlb();
   readonly #panTlb = new Tlb();
-  /** Of loads and stores. */
-  tlb = this.#kernelTlb;
   #codeTlb = this.#kernelTlb;
 
   constructor(machine: Machine, system: SystemRegisters) {
+    const has = machine.hasFeature;
+    super({ pan: has('PAN'), uao: has('UAO'), ssbs: has('SSBS') });
     this.machine = machine;
     this.system = system;
-    const has = machine.hasFeature;
-    this.state = new CpuState({ pan: has('PAN'), uao: has('UAO'), ssbs: has('SSBS') });
     const { hot } = this.state;
     this.regime = { hot, memory: machine.memory, physicalBits: machine.physicalBits, has };
-    this.#x = this.state.x;
-    this.#halves = this.state.halves;
     machine.cpus.push(this);
     machine.code.onNewPage(() => {
       for (const tlb of this.#tlbs()) tlb.flushWritable();
@@ -180,11 +175,11 @@ export class Cpu implements Builder<bigint, boolean> {
 
   enterNextPage(): void {
     this.#standIn();
-    this.setPc(this.#x[PAGE]! + 4096n);
+    this.setPc(this.registers[PAGE]! + 4096n);
   }
 
   fetch(): void {
-    const halves = this.#halves;
+    const halves = this.halves;
     const low = halves[2 * PAGE]!;
     const entry = entryOf(low);
     const tlb = this.#codeTlb;
@@ -219,18 +214,18 @@ export class Cpu implements Builder<bigint, boolean> {
   }
 
   getPc(): bigint {
-    return this.#x[PAGE]! + BigInt(this.#offset);
+    return this.registers[PAGE]! + BigInt(this.#offset);
   }
 
   setPc(pc: bigint): void {
-    this.#x[PAGE] = pc & ~0xfffn;
+    this.registers[PAGE] = pc & ~0xfffn;
     this.#offset = Number(pc & 0xfffn);
     this.#records = FETCH_PAGE.records;
   }
 
   /** The page of the PC by another address. */
   movePage(address: bigint): void {
-    this.#x[PAGE] = address & ~0xfffn;
+    this.registers[PAGE] = address & ~0xfffn;
   }
 
   /** PSTATE, or what translation depends on, has changed. */
@@ -289,197 +284,16 @@ export class Cpu implements Builder<bigint, boolean> {
     return this.#records[(this.#offset - 4) >> 2]!;
   }
 
-  // The builder: each operation at once.
-
-  x(slot: number): bigint {
-    return this.#x[slot]!;
-  }
-
-  setX(slot: number, value: bigint): void {
-    this.#x[slot] = value;
-  }
-
-  constant(value: bigint): bigint {
-    return value;
-  }
+  // The parts of the builder that change where the CPU is, or leave it.
 
   pc(): bigint {
-    return BigInt.asUintN(64, this.#x[PAGE]! + BigInt(this.#offset - 4));
-  }
-
-  add(a: bigint, b: bigint): bigint {
-    return BigInt.asUintN(64, a + b);
-  }
-
-  sub(a: bigint, b: bigint): bigint {
-    return BigInt.asUintN(64, a - b);
-  }
-
-  mul(a: bigint, b: bigint): bigint {
-    return BigInt.asUintN(64, a * b);
-  }
-
-  and(a: bigint, b: bigint): bigint {
-    return BigInt.asUintN(64, a & b);
-  }
-
-  or(a: bigint, b: bigint): bigint {
-    return BigInt.asUintN(64, a | b);
-  }
-
-  xor(a: bigint, b: bigint): bigint {
-    return BigInt.asUintN(64, a ^ b);
-  }
-
-  not(a: bigint): bigint {
-    return BigInt.asUintN(64, a ^ 0xffff_ffff_ffff_ffffn);
-  }
-
-  shl(a: bigint, by: number): bigint {
-    return BigInt.asUintN(64, a * POWERS[by]!);
-  }
-
-  shr(a: bigint, by: number): bigint {
-    return BigInt.asUintN(64, BigInt.asUintN(64, a) / BigInt.asUintN(64, POWERS[by]!));
-  }
-
-  sar(a: bigint, by: number): bigint {
-    const sign = BigInt.asUintN(64, BigInt.asIntN(64, a) >> 63n);
-    return BigInt.asUintN(64, this.shr(BigInt.asUintN(64, a ^ sign), by) ^ sign);
-  }
-
-  shlBy(a: bigint, by: bigint): bigint {
-    return this.shl(a, this.#amount(by));
-  }
-
-  shrBy(a: bigint, by: bigint): bigint {
-    return this.shr(a, this.#amount(by));
-  }
-
-  sarBy(a: bigint, by: bigint): bigint {
-    return this.sar(a, this.#amount(by));
-  }
-
-  #amount(by: bigint): number {
-    this.#x[SCRATCH] = by;
-    return this.#halves[2 * SCRATCH]!;
-  }
-
-  low8(a: bigint): bigint {
-    return BigInt.asUintN(8, a);
-  }
-
-  low16(a: bigint): bigint {
-    return BigInt.asUintN(16, a);
-  }
-
-  low32(a: bigint): bigint {
-    return BigInt.asUintN(32, a);
-  }
-
-  sign8(a: bigint): bigint {
-    return BigInt.asUintN(64, BigInt.asIntN(8, a));
-  }
-
-  sign16(a: bigint): bigint {
-    return BigInt.asUintN(64, BigInt.asIntN(16, a));
-  }
-
-  sign32(a: bigint): bigint {
-    return BigInt.asUintN(64, BigInt.asIntN(32, a));
-  }
-
-  umulh(a: bigint, b: bigint): bigint {
-    return (a * b) >> 64n;
-  }
-
-  smulh(a: bigint, b: bigint): bigint {
-    return BigInt.asUintN(64, (BigInt.asIntN(64, a) * BigInt.asIntN(64, b)) >> 64n);
-  }
-
-  udiv(a: bigint, b: bigint): bigint {
-    return b === 0n ? 0n : BigInt.asUintN(64, a) / BigInt.asUintN(64, b);
-  }
-
-  sdiv(a: bigint, b: bigint): bigint {
-    return b === 0n ? 0n : BigInt.asUintN(64, BigInt.asIntN(64, a) / BigInt.asIntN(64, b));
-  }
-
-  clz(a: bigint): bigint {
-    this.#x[SCRATCH] = a;
-    const high = this.#halves[2 * SCRATCH + 1]!;
-    return BigInt(high !== 0 ? Math.clz32(high) : 32 + Math.clz32(this.#halves[2 * SCRATCH]!));
-  }
-
-  setFlags(result: bigint, carry: bigint, overflow: bigint): void {
-    const x = this.#x;
-    x[N] = result;
-    x[Z] = result;
-    x[C] = carry;
-    x[V] = overflow;
-  }
-
-  setNzcv(nzcv: number): void {
-    this.state.nzcv = nzcv;
-  }
-
-  carry(): bigint {
-    return this.#x[C]! >> 63n;
-  }
-
-  holds(condition: number): boolean {
-    const halves = this.#halves;
-    let result: boolean;
-    switch (condition >> 1) {
-      case 0:
-        result = (halves[2 * Z]! | halves[2 * Z + 1]!) === 0;
-        break;
-      case 1:
-        result = halves[2 * C + 1]! < 0;
-        break;
-      case 2:
-        result = halves[2 * N + 1]! < 0;
-        break;
-      case 3:
-        result = halves[2 * V + 1]! < 0;
-        break;
-      case 4:
-        result = halves[2 * C + 1]! < 0 && (halves[2 * Z]! | halves[2 * Z + 1]!) !== 0;
-        break;
-      case 5:
-        result = (halves[2 * N + 1]! ^ halves[2 * V + 1]!) >= 0;
-        break;
-      case 6:
-        result =
-          (halves[2 * N + 1]! ^ halves[2 * V + 1]!) >= 0 && (halves[2 * Z]! | halves[2 * Z + 1]!) !== 0;
-        break;
-      default:
-        return true;
-    }
-    return (condition & 1) === 1 ? !result : result;
-  }
-
-  isZero(a: bigint): boolean {
-    return a === 0n;
-  }
-
-  not1(a: boolean): boolean {
-    return !a;
-  }
-
-  select(condition: boolean, yes: bigint, no: bigint): bigint {
-    return condition ? yes : no;
-  }
-
-  when(condition: boolean, yes: () => void, no: () => void): void {
-    if (condition) yes();
-    else no();
+    return BigInt.asUintN(64, this.registers[PAGE]! + BigInt(this.#offset - 4));
   }
 
   branchBy(offset: number): void {
     const target = this.#offset - 4 + offset;
     if (target >= 0 && target < 4096) this.#offset = target;
-    else this.setPc(this.#x[PAGE]! + BigInt(target));
+    else this.setPc(this.registers[PAGE]! + BigInt(target));
   }
 
   branchIf(condition: boolean, offset: number): void {
@@ -487,8 +301,8 @@ export class Cpu implements Builder<bigint, boolean> {
   }
 
   branchTo(target: bigint): void {
-    const halves = this.#halves;
-    this.#x[SCRATCH] = target;
+    const halves = this.halves;
+    this.registers[SCRATCH] = target;
     const low = halves[2 * SCRATCH]!;
     const high = halves[2 * SCRATCH + 1]!;
     this.#offset = low & 0xfff;
@@ -499,8 +313,8 @@ export class Cpu implements Builder<bigint, boolean> {
   }
 
   base(slot: number): bigint {
-    if (slot === SP && (this.#halves[2 * SP]! & 15) !== 0) this.#checkSp();
-    return this.#x[slot]!;
+    if (slot === SP && (this.halves[2 * SP]! & 15) !== 0) this.#checkSp();
+    return this.registers[slot]!;
   }
 
   #checkSp(): void {
@@ -509,110 +323,11 @@ export class Cpu implements Builder<bigint, boolean> {
       throw new Exception(syndrome(EC.spAlignment, 0), this.pc());
   }
 
-  at(address: bigint): void {
-    this.#x[ADDRESS] = address;
+  protected override loadSlowly(bytes: Bytes): bigint {
+    return loadSlowly(this, bytes);
   }
 
-  next(bytes: number): void {
-    this.#x[ADDRESS] = BigInt.asUintN(64, this.#x[ADDRESS]! + BigInt(bytes));
-  }
-
-  load64(): bigint {
-    const low = this.#halves[2 * ADDRESS]!;
-    const { tlb } = this;
-    const entry = (low >>> 12) & 1023;
-    if (
-      tlb.readable[2 * entry] === (low & ~0xff8) &&
-      tlb.readable[2 * entry + 1] === this.#halves[2 * ADDRESS + 1]
-    )
-      return tlb.ram[entry]!.u64[tlb.words[entry]! + ((low & 0xfff) >> 3)]!;
-    return loadSlowly(this, 8);
-  }
-
-  load32(): bigint {
-    const low = this.#halves[2 * ADDRESS]!;
-    const { tlb } = this;
-    const entry = (low >>> 12) & 1023;
-    if (
-      tlb.readable[2 * entry] === (low & ~0xffc) &&
-      tlb.readable[2 * entry + 1] === this.#halves[2 * ADDRESS + 1]
-    )
-      return BigInt(tlb.ram[entry]!.u32[tlb.words[entry]! * 2 + ((low & 0xfff) >> 2)]!);
-    return loadSlowly(this, 4);
-  }
-
-  load16(): bigint {
-    const low = this.#halves[2 * ADDRESS]!;
-    const { tlb } = this;
-    const entry = (low >>> 12) & 1023;
-    if (
-      tlb.readable[2 * entry] === (low & ~0xffe) &&
-      tlb.readable[2 * entry + 1] === this.#halves[2 * ADDRESS + 1]
-    )
-      return BigInt(tlb.ram[entry]!.u16[tlb.words[entry]! * 4 + ((low & 0xfff) >> 1)]!);
-    return loadSlowly(this, 2);
-  }
-
-  load8(): bigint {
-    const low = this.#halves[2 * ADDRESS]!;
-    const { tlb } = this;
-    const entry = (low >>> 12) & 1023;
-    if (
-      tlb.readable[2 * entry] === (low & ~0xfff) &&
-      tlb.readable[2 * entry + 1] === this.#halves[2 * ADDRESS + 1]
-    )
-      return BigInt(tlb.ram[entry]!.u8[tlb.words[entry]! * 8 + (low & 0xfff)]!);
-    return loadSlowly(this, 1);
-  }
-
-  store64(value: bigint): void {
-    const low = this.#halves[2 * ADDRESS]!;
-    const { tlb } = this;
-    const entry = (low >>> 12) & 1023;
-    if (
-      tlb.writable[2 * entry] === (low & ~0xff8) &&
-      tlb.writable[2 * entry + 1] === this.#halves[2 * ADDRESS + 1]
-    )
-      tlb.ram[entry]!.u64[tlb.words[entry]! + ((low & 0xfff) >> 3)] = value;
-    else storeSlowly(this, 8, value);
-  }
-
-  store32(value: bigint): void {
-    const low = this.#halves[2 * ADDRESS]!;
-    const { tlb } = this;
-    const entry = (low >>> 12) & 1023;
-    this.#x[SCRATCH] = value;
-    if (
-      tlb.writable[2 * entry] === (low & ~0xffc) &&
-      tlb.writable[2 * entry + 1] === this.#halves[2 * ADDRESS + 1]
-    )
-      tlb.ram[entry]!.u32[tlb.words[entry]! * 2 + ((low & 0xfff) >> 2)] = this.#halves[2 * SCRATCH]!;
-    else storeSlowly(this, 4, value);
-  }
-
-  store16(value: bigint): void {
-    const low = this.#halves[2 * ADDRESS]!;
-    const { tlb } = this;
-    const entry = (low >>> 12) & 1023;
-    this.#x[SCRATCH] = value;
-    if (
-      tlb.writable[2 * entry] === (low & ~0xffe) &&
-      tlb.writable[2 * entry + 1] === this.#halves[2 * ADDRESS + 1]
-    )
-      tlb.ram[entry]!.u16[tlb.words[entry]! * 4 + ((low & 0xfff) >> 1)] = this.#halves[2 * SCRATCH]!;
-    else storeSlowly(this, 2, value);
-  }
-
-  store8(value: bigint): void {
-    const low = this.#halves[2 * ADDRESS]!;
-    const { tlb } = this;
-    const entry = (low >>> 12) & 1023;
-    this.#x[SCRATCH] = value;
-    if (
-      tlb.writable[2 * entry] === (low & ~0xfff) &&
-      tlb.writable[2 * entry + 1] === this.#halves[2 * ADDRESS + 1]
-    )
-      tlb.ram[entry]!.u8[tlb.words[entry]! * 8 + (low & 0xfff)] = this.#halves[2 * SCRATCH]!;
-    else storeSlowly(this, 1, value);
+  protected override storeSlowly(bytes: Bytes, value: bigint): void {
+    storeSlowly(this, bytes, value);
   }
 }

@@ -38,9 +38,7 @@ export function rowOf(word: number): Row | undefined {
 
 function find(word: number): Candidate | undefined {
   index ??= buildIndex();
-  return index[word >>> INDEX_SHIFT]!.find(
-    ({ pattern }) => (word & pattern.mask) >>> 0 === pattern.value,
-  );
+  return index[word >>> INDEX_SHIFT]!.find(({ pattern }) => (word & pattern.mask) >>> 0 === pattern.value);
 }
 
 const UNALLOCATED: Row = { name: 'udf', bits: '0'.repeat(32), helper: cpu => cpu.undefined() };

@@ -34,8 +34,7 @@ export const ISS_WRITE = 1 << 6;
 export const ISS_CACHE_MAINTENANCE = 1 << 8;
 
 /** ESR_EL1 of a 32-bit instruction. */
-export const syndrome = (ec: number, iss: number): bigint =>
-  (BigInt(ec) << 26n) | (1n << 25n) | BigInt(iss);
+export const syndrome = (ec: number, iss: number): bigint => (BigInt(ec) << 26n) | (1n << 25n) | BigInt(iss);
 
 /** Thrown by an instruction that raises one; the CPU takes it. */
 export class Exception {

@@ -10,7 +10,8 @@ export class Ram {
   readonly u64: BigUint64Array;
 
   constructor(firstPage: number, buffer: ArrayBufferLike, byteOffset: number, byteLength: number) {
-    if ((byteOffset | byteLength) & 0xfff) throw new RangeError('RAM must start and end at a page of 4096 bytes');
+    if ((byteOffset | byteLength) & 0xfff)
+      throw new RangeError('RAM must start and end at a page of 4096 bytes');
     this.firstPage = firstPage;
     this.u8 = new Uint8Array(buffer, byteOffset, byteLength);
     this.u16 = new Uint16Array(buffer, byteOffset, byteLength / 2);

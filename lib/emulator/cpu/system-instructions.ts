@@ -49,8 +49,7 @@ const translation =
       return;
     }
     const page = BigInt(result.physical) & ~0xfffn;
-    hot.par =
-      (BigInt(result.attributes) << 56n) | page | (1n << 11n) | (BigInt(result.shareability) << 7n);
+    hot.par = (BigInt(result.attributes) << 56n) | page | (1n << 11n) | (BigInt(result.shareability) << 7n);
   };
 
 const everywhere =
@@ -67,13 +66,8 @@ const flushAddress = (cpu: Cpu, operand: bigint): void =>
 
 const TABLE = new Map<number, SystemInstruction>();
 
-const add = (
-  op1: number,
-  crn: number,
-  crm: number,
-  op2: number,
-  instruction: SystemInstruction,
-): void => void TABLE.set(encodingOf(1, op1, crn, crm, op2), instruction);
+const add = (op1: number, crn: number, crm: number, op2: number, instruction: SystemInstruction): void =>
+  void TABLE.set(encodingOf(1, op1, crn, crm, op2), instruction);
 
 // Instruction caches: stores keep decoded records true, so only faults are left.
 add(0, 7, 1, 0, { run: nothing });
@@ -111,8 +105,7 @@ for (const crm of [2, 5, 6])
 /** SYS; `register` is Rt, for the syndrome of a trap. */
 export function systemInstruction(cpu: Cpu, encoding: number, register: number, operand: bigint): void {
   const instruction = TABLE.get(encoding);
-  if (instruction === undefined) return cpu.undefined();
-  const { feature, userBit, run } = instruction;
+  const { feature, userBit, run } = instruction ?? cpu.undefined();
   if (feature !== undefined && !cpu.has(feature)) cpu.undefined();
   if (cpu.state.el === 0) {
     if (userBit === undefined) cpu.undefined();

@@ -8,12 +8,14 @@ import { source } from './arithmetic.ts';
 
 const LINK = 30;
 
-const readOffset = (width: number) => (f: Fields, i: Instruction): undefined => {
-  i.offset = signed(f('o'), width) * 4;
-  i.condition = f('c');
-  // The bit that TBZ and TBNZ test.
-  i.imm = 1n << BigInt(f('h') * 32 + f('b'));
-};
+const readOffset =
+  (width: number) =>
+  (f: Fields, i: Instruction): undefined => {
+    i.offset = signed(f('o'), width) * 4;
+    i.condition = f('c');
+    // The bit that TBZ and TBNZ test.
+    i.imm = 1n << BigInt(f('h') * 32 + f('b'));
+  };
 
 const readCall = (f: Fields, i: Instruction): undefined => {
   i.amount = f('i');

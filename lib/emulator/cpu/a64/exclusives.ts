@@ -160,7 +160,10 @@ const READ_MODIFY_WRITE: readonly Row[] = Object.entries(OPERATIONS).flatMap(([n
         feature: 'LSE',
         helper: (cpu, i) => {
           const operand = BigInt.asUintN(8 * bytes, cpu.x(i.m));
-          cpu.setX(i.d, exchange(cpu, i, bytes, old => operation(old, operand, 8 * bytes)));
+          cpu.setX(
+            i.d,
+            exchange(cpu, i, bytes, old => operation(old, operand, 8 * bytes)),
+          );
         },
       }),
     ),

@@ -51,7 +51,11 @@ const ofOne = (operation: Operation) => (format: Format) => ({
   helper: (cpu: Cpu, i: Instruction) => {
     cpu.checkFp();
     const x = readVector(cpu, i.n, format.bits);
-    writeVector(cpu, i.d, withEnvironment(cpu, environment => operation(format, environment, x)));
+    writeVector(
+      cpu,
+      i.d,
+      withEnvironment(cpu, environment => operation(format, environment, x)),
+    );
   },
 });
 
@@ -60,7 +64,11 @@ const ofTwo = (operation: Operation) => (format: Format) => ({
     cpu.checkFp();
     const x = readVector(cpu, i.n, format.bits);
     const y = readVector(cpu, i.m, format.bits);
-    writeVector(cpu, i.d, withEnvironment(cpu, environment => operation(format, environment, x, y)));
+    writeVector(
+      cpu,
+      i.d,
+      withEnvironment(cpu, environment => operation(format, environment, x, y)),
+    );
   },
 });
 
@@ -118,9 +126,7 @@ const ARITHMETIC: readonly Row[] = [
         const [x, y, a] = [i.n, i.m, i.a].map(register => readVector(cpu, register, format.bits));
         const factor = product ? fpNegate(format, x!) : x!;
         const start = addend ? fpNegate(format, a!) : a!;
-        const result = withEnvironment(cpu, environment =>
-          fpMulAdd(format, environment, start, factor, y!),
-        );
+        const result = withEnvironment(cpu, environment => fpMulAdd(format, environment, start, factor, y!));
         writeVector(cpu, i.d, result);
       },
     })),
@@ -136,9 +142,7 @@ const CONVERSIONS: readonly Row[] = TYPES.flatMap(from =>
       helper: (cpu, i) => {
         cpu.checkFp();
         const x = readVector(cpu, i.n, from.format.bits);
-        const result = withEnvironment(cpu, environment =>
-          fpConvert(from.format, to.format, environment, x),
-        );
+        const result = withEnvironment(cpu, environment => fpConvert(from.format, to.format, environment, x));
         writeVector(cpu, i.d, result);
       },
     }),
@@ -274,7 +278,10 @@ const INTEGERS: readonly Row[] = SIGNS.flatMap(([sign, u, signed]) => [
         cpu.checkFp();
         const x = readVector(cpu, i.n, format.bits);
         const options = { width: i.sf ? 64 : 32, signed, rounding };
-        cpu.setX(i.d, withEnvironment(cpu, environment => fpToInteger(format, environment, x, options)));
+        cpu.setX(
+          i.d,
+          withEnvironment(cpu, environment => fpToInteger(format, environment, x, options)),
+        );
       },
     })),
   ),
@@ -282,7 +289,11 @@ const INTEGERS: readonly Row[] = SIGNS.flatMap(([sign, u, signed]) => [
     helper: (cpu, i) => {
       cpu.checkFp();
       const value = integerFrom(cpu, i, signed);
-      writeVector(cpu, i.d, withEnvironment(cpu, environment => fpFromInteger(format, environment, value)));
+      writeVector(
+        cpu,
+        i.d,
+        withEnvironment(cpu, environment => fpFromInteger(format, environment, value)),
+      );
     },
   })),
   ...perType(`fcvtz${sign}`, `s0011110TT01100${u}iiiiiiyyyyyddddd`, format => ({
@@ -291,7 +302,10 @@ const INTEGERS: readonly Row[] = SIGNS.flatMap(([sign, u, signed]) => [
       cpu.checkFp();
       const x = readVector(cpu, i.n, format.bits);
       const options = { width: i.sf ? 64 : 32, signed, rounding: ROUND.zero, places: i.amount };
-      cpu.setX(i.d, withEnvironment(cpu, environment => fpToInteger(format, environment, x, options)));
+      cpu.setX(
+        i.d,
+        withEnvironment(cpu, environment => fpToInteger(format, environment, x, options)),
+      );
     },
   })),
   ...perType(`${sign}cvtf`, `s0011110TT00001${u}iiiiiinnnnnxxxxx`, format => ({
@@ -299,9 +313,7 @@ const INTEGERS: readonly Row[] = SIGNS.flatMap(([sign, u, signed]) => [
     helper: (cpu, i) => {
       cpu.checkFp();
       const value = integerFrom(cpu, i, signed);
-      const result = withEnvironment(cpu, environment =>
-        fpFromInteger(format, environment, value, i.amount),
-      );
+      const result = withEnvironment(cpu, environment => fpFromInteger(format, environment, value, i.amount));
       writeVector(cpu, i.d, result);
     },
   })),

@@ -89,8 +89,7 @@ export const IMMEDIATE: readonly Row[] = [
     name: 'adds',
     bits: 's01100010hiiiiiiiiiiiiNNNNNddddd',
     read: readArithmetic,
-    semantics: (b, i) =>
-      b.setX(i.d, addFlags(b, i, b.x(i.n), b.constant(i.imm), b.constant(0n))),
+    semantics: (b, i) => b.setX(i.d, addFlags(b, i, b.x(i.n), b.constant(i.imm), b.constant(0n))),
   },
   {
     name: 'sub',
@@ -102,8 +101,7 @@ export const IMMEDIATE: readonly Row[] = [
     name: 'subs',
     bits: 's11100010hiiiiiiiiiiiiNNNNNddddd',
     read: readComplement,
-    semantics: (b, i) =>
-      b.setX(i.d, addFlags(b, i, b.x(i.n), b.constant(i.imm2), b.constant(1n))),
+    semantics: (b, i) => b.setX(i.d, addFlags(b, i, b.x(i.n), b.constant(i.imm2), b.constant(1n))),
   },
   {
     name: 'and',
@@ -161,8 +159,7 @@ export const IMMEDIATE: readonly Row[] = [
     name: 'bfm',
     bits: 's01100110brrrrrriiiiiinnnnnddddd',
     read: readBitfield,
-    semantics: (b, i) =>
-      setResult(b, i, b.or(b.and(b.x(i.d), b.not(b.constant(i.imm))), movedBits(b, i))),
+    semantics: (b, i) => setResult(b, i, b.or(b.and(b.x(i.d), b.not(b.constant(i.imm))), movedBits(b, i))),
   },
   {
     name: 'ubfm',

@@ -27,12 +27,7 @@ const store = (letter: string, size: Transfer['size'], semantics: Semantics): Tr
   ...(size === 3 && { sixtyFour: true }),
 });
 
-const load = (
-  letters: string,
-  size: Transfer['size'],
-  opc: string,
-  semantics: Semantics,
-): Transfer => ({
+const load = (letters: string, size: Transfer['size'], opc: string, semantics: Semantics): Transfer => ({
   name: ['ld', `r${letters}`],
   size,
   opc,
@@ -351,12 +346,7 @@ const ORDERED = [
 
 const ORDERED_ROWS: readonly Row[] = ORDERED.flatMap(({ letter, size, ...transfers }) => {
   const log2Size = size.toString(2).padStart(2, '0');
-  const form = (
-    name: string,
-    rest: string,
-    { semantics, sixtyFour }: Transfer,
-    feature?: string,
-  ): Row => ({
+  const form = (name: string, rest: string, { semantics, sixtyFour }: Transfer, feature?: string): Row => ({
     name: name + letter,
     bits: log2Size + rest,
     helper: (cpu, i) => {

@@ -109,8 +109,7 @@ const ADDITION: readonly Row[] = [
     name: 'subs',
     bits: 's1101011hh0mmmmmiiiiiinnnnnddddd',
     read: readArithmeticShift,
-    semantics: (b, i) =>
-      b.setX(i.d, addFlags(b, i, b.x(i.n), b.not(shifted(b, i, i.m)), b.constant(1n))),
+    semantics: (b, i) => b.setX(i.d, addFlags(b, i, b.x(i.n), b.not(shifted(b, i, i.m)), b.constant(1n))),
   },
   {
     name: 'add',
@@ -222,8 +221,7 @@ const CONDITIONAL: readonly Row[] = [
   },
 ];
 
-const amountOf = <V, C>(b: Builder<V, C>, i: Instruction): V =>
-  b.and(b.x(i.m), b.constant(i.sf ? 63n : 31n));
+const amountOf = <V, C>(b: Builder<V, C>, i: Instruction): V => b.and(b.x(i.m), b.constant(i.sf ? 63n : 31n));
 
 /** Swaps neighbouring groups of bits, as `mask` has the lower of each two. */
 const swap = <V, C>(b: Builder<V, C>, value: V, mask: bigint, by: number): V =>
@@ -281,8 +279,7 @@ const BITS: readonly Row[] = [
   {
     name: 'asrv',
     bits: 's0011010110mmmmm001010nnnnnddddd',
-    semantics: (b, i) =>
-      setResult(b, i, b.sarBy(i.sf ? b.x(i.n) : b.sign32(b.x(i.n)), amountOf(b, i))),
+    semantics: (b, i) => setResult(b, i, b.sarBy(i.sf ? b.x(i.n) : b.sign32(b.x(i.n)), amountOf(b, i))),
   },
   {
     name: 'rorv',
@@ -335,11 +332,7 @@ const MULTIPLY: readonly Row[] = [
     name: 'madd',
     bits: 's0011011000mmmmm0aaaaannnnnddddd',
     semantics: (b, i) =>
-      setResult(
-        b,
-        i,
-        i.a === ZERO ? b.mul(b.x(i.n), b.x(i.m)) : b.add(b.x(i.a), b.mul(b.x(i.n), b.x(i.m))),
-      ),
+      setResult(b, i, i.a === ZERO ? b.mul(b.x(i.n), b.x(i.m)) : b.add(b.x(i.a), b.mul(b.x(i.n), b.x(i.m)))),
   },
   {
     name: 'msub',
@@ -349,14 +342,12 @@ const MULTIPLY: readonly Row[] = [
   {
     name: 'smaddl',
     bits: '10011011001mmmmm0aaaaannnnnddddd',
-    semantics: (b, i) =>
-      b.setX(i.d, b.add(b.x(i.a), b.mul(b.sign32(b.x(i.n)), b.sign32(b.x(i.m))))),
+    semantics: (b, i) => b.setX(i.d, b.add(b.x(i.a), b.mul(b.sign32(b.x(i.n)), b.sign32(b.x(i.m))))),
   },
   {
     name: 'smsubl',
     bits: '10011011001mmmmm1aaaaannnnnddddd',
-    semantics: (b, i) =>
-      b.setX(i.d, b.sub(b.x(i.a), b.mul(b.sign32(b.x(i.n)), b.sign32(b.x(i.m))))),
+    semantics: (b, i) => b.setX(i.d, b.sub(b.x(i.a), b.mul(b.sign32(b.x(i.n)), b.sign32(b.x(i.m))))),
   },
   {
     name: 'umaddl',
@@ -380,42 +371,4 @@ const MULTIPLY: readonly Row[] = [
   },
 ];
 
-/** CRC-32 and CRC-32C of the bytes of a register, lowest first; both with reflected polynomials. */
-const CRC32 = 0xedb8_8320;
-const CRC32C = 0x82f6_3b78;
-
-function crc(sum: number, value: bigint, bytes: number, polynomial: number): number {
-  let result = sum;
-  for (let n = 0; n < bytes; n++) {
-    result ^= Number((value >> BigInt(8 * n)) & 0xffn);
-    for (let bit = 0; bit < 8; bit++) result = (result >>> 1) ^ (result & 1 ? polynomial : 0);
-  }
-  return result >>> 0;
-}
-
-const CHECKSUMS: readonly Row[] = ['b', 'h', 'w', 'x'].flatMap((letter, log2Size) =>
-  (
-    [
-      ['crc32', '0', CRC32],
-      ['crc32c', '1', CRC32C],
-    ] as const
-  ).map(([name, bit, polynomial]): Row => ({
-    name: name + letter,
-    bits: `${letter === 'x' ? 1 : 0}0011010110mmmmm010${bit}${log2Size.toString(2).padStart(2, '0')}nnnnnddddd`,
-    feature: 'CRC32',
-    helper: (cpu, i) => {
-      const sum = Number(cpu.low32(cpu.x(i.n)));
-      cpu.setX(i.d, BigInt(crc(sum, cpu.x(i.m), 1 << log2Size, polynomial)));
-    },
-  })),
-);
-
-export const REGISTER: readonly Row[] = [
-  ...LOGICAL,
-  ...ADDITION,
-  ...CONDITIONAL,
-  ...BITS,
-  ...MULTIPLY,
-  ...CHECKSUMS,
-];
-
+export const REGISTER: readonly Row[] = [...LOGICAL, ...ADDITION, ...CONDITIONAL, ...BITS, ...MULTIPLY];

@@ -4,7 +4,14 @@ import type { Cpu } from '../cpu.ts';
 import type { Instruction, Row } from '../instruction.ts';
 import type { Fields } from '../pattern.ts';
 import { ZERO } from '../state.ts';
-import { atLiteral, atOffset, atRegisterOffset, readLiteral, readOffset, readRegisterOffset } from './loads-stores.ts';
+import {
+  atLiteral,
+  atOffset,
+  atRegisterOffset,
+  readLiteral,
+  readOffset,
+  readRegisterOffset,
+} from './loads-stores.ts';
 import { readVector, writeVector } from './vectors.ts';
 
 /** Loads what the address has next, of 1 to 16 bytes; a quadword in two pieces. */
@@ -27,20 +34,14 @@ function load(cpu: Cpu, bytes: number): bigint {
 }
 
 function store(cpu: Cpu, bytes: number, value: bigint): void {
-  switch (bytes) {
-    case 1:
-      return cpu.store8(value);
-    case 2:
-      return cpu.store16(value);
-    case 4:
-      return cpu.store32(value);
-    case 8:
-      return cpu.store64(value);
-    default:
-      cpu.store64(BigInt.asUintN(64, value));
-      cpu.next(8);
-      cpu.store64(value >> 64n);
-  }
+  const low = BigInt.asUintN(64, value);
+  if (bytes === 1) cpu.store8(low);
+  else if (bytes === 2) cpu.store16(low);
+  else if (bytes === 4) cpu.store32(low);
+  else cpu.store64(low);
+  if (bytes <= 8) return;
+  cpu.next(8);
+  cpu.store64(value >> 64n);
 }
 
 /** By size and the upper bit of opc. */
@@ -287,7 +288,14 @@ function readLane(f: Fields, i: Instruction, scale: number): boolean {
   return true;
 }
 
-function oneLane(cpu: Cpu, i: Instruction, isLoad: boolean, registers: number, all: boolean, post: boolean): void {
+function oneLane(
+  cpu: Cpu,
+  i: Instruction,
+  isLoad: boolean,
+  registers: number,
+  all: boolean,
+  post: boolean,
+): void {
   cpu.checkFp();
   const base = cpu.base(i.n);
   cpu.at(base);

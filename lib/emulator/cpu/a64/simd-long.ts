@@ -48,7 +48,8 @@ const readSize =
 const QS = ['0', '1'] as const;
 const named = (name: string, q: '0' | '1'): string => (q === '1' ? `${name}2` : name);
 
-const signedIf = (signed: boolean, width: number) => (lane: bigint) => (signed ? BigInt.asIntN(width, lane) : lane);
+const signedIf = (signed: boolean, width: number) => (lane: bigint) =>
+  signed ? BigInt.asIntN(width, lane) : lane;
 
 function long(cpu: Cpu, i: Instruction, signed: boolean, operation: Long): void {
   cpu.checkFp();
@@ -163,7 +164,14 @@ const polynomialRows = (
       helper: (cpu, i) => {
         cpu.checkFp();
         const [a, b] = [i.n, i.m].map(register => halfLanes(cpu, i, register, width));
-        writeVector(cpu, i.d, fromLanes(a!.map((lane, n) => carryless(lane, b![n]!)), 2 * width));
+        writeVector(
+          cpu,
+          i.d,
+          fromLanes(
+            a!.map((lane, n) => carryless(lane, b![n]!)),
+            2 * width,
+          ),
+        );
       },
       ...(feature !== undefined && { feature }),
     }),

@@ -116,7 +116,10 @@ function expand(cmode: number, op: number, byte: number): bigint {
     default:
       if (cmode === 14) {
         if (op === 0) return replicate(imm, 8, 64);
-        return fromLanes(lanesOf(imm, 1, 8).map(bit => bit * 0xffn), 8);
+        return fromLanes(
+          lanesOf(imm, 1, 8).map(bit => bit * 0xffn),
+          8,
+        );
       }
       return op === 0 ? replicate(expandImmediate(SINGLE, byte), 32, 64) : expandImmediate(DOUBLE, byte);
   }
@@ -141,25 +144,27 @@ const IMMEDIATE_FORMS: readonly (readonly [string, string, readonly string[], Co
 ];
 
 const IMMEDIATES: readonly Row[] = [
-  ...IMMEDIATE_FORMS.flatMap(([name, op, cmodes, combine]) => cmodes.map(
-    (cmode): Row => ({
-      name,
-      bits: `0q${op}0111100000aaa${cmode}01iiiiixxxxx`,
-      read: (f, i) => {
-        i.sf = f('q') === 1;
-        const fixed = cmode.replace(/c+/, bits => f('c').toString(2).padStart(bits.length, '0'));
-        const half = expand(Number(`0b${fixed}`), Number(op), f('a') * 32 + f('i'));
-        i.imm = i.sf ? replicate(half, 64, 128) : half;
-        // FMOV of doublewords needs both.
-        return !(name === 'fmov' && op === '1') || i.sf;
-      },
-      helper: (cpu, i) => {
-        cpu.checkFp();
-        const bits = i.sf ? 128 : 64;
-        writeVector(cpu, i.d, BigInt.asUintN(bits, combine(readVector(cpu, i.d, bits), i.imm)));
-      },
-    }),
-  )),
+  ...IMMEDIATE_FORMS.flatMap(([name, op, cmodes, combine]) =>
+    cmodes.map(
+      (cmode): Row => ({
+        name,
+        bits: `0q${op}0111100000aaa${cmode}01iiiiixxxxx`,
+        read: (f, i) => {
+          i.sf = f('q') === 1;
+          const fixed = cmode.replace(/c+/, bits => f('c').toString(2).padStart(bits.length, '0'));
+          const half = expand(Number(`0b${fixed}`), Number(op), f('a') * 32 + f('i'));
+          i.imm = i.sf ? replicate(half, 64, 128) : half;
+          // FMOV of doublewords needs both.
+          return !(name === 'fmov' && op === '1') || i.sf;
+        },
+        helper: (cpu, i) => {
+          cpu.checkFp();
+          const bits = i.sf ? 128 : 64;
+          writeVector(cpu, i.d, BigInt.asUintN(bits, combine(readVector(cpu, i.d, bits), i.imm)));
+        },
+      }),
+    ),
+  ),
   {
     name: 'fmov',
     bits: '0q00111100000aaa111111iiiiixxxxx',

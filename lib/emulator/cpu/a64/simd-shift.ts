@@ -47,7 +47,13 @@ const LEFT: readonly (readonly [string, string, string, Shift, boolean])[] = [
 const NARROW: readonly (readonly [string, string, string, Shift, boolean])[] = [
   ['shrn', '0', '10000', (a, by) => a >> by, false],
   ['rshrn', '0', '10001', (a, by) => rounded(a, by), false],
-  ['sqshrun', '1', '10000', (a, by, width, _, saturate) => saturate(s(a, 2 * width) >> by, width, false), true],
+  [
+    'sqshrun',
+    '1',
+    '10000',
+    (a, by, width, _, saturate) => saturate(s(a, 2 * width) >> by, width, false),
+    true,
+  ],
   [
     'sqrshrun',
     '1',
@@ -89,7 +95,14 @@ function shiftLanes(cpu: Cpu, i: Instruction, operation: Shift, bits: number): v
   writeVector(cpu, i.d, fromLanes(result, width));
 }
 
-function sameWidth(name: string, u: string, opcode: string, operation: Shift, right: boolean, every: boolean): Row[] {
+function sameWidth(
+  name: string,
+  u: string,
+  opcode: string,
+  operation: Shift,
+  right: boolean,
+  every: boolean,
+): Row[] {
   return SIZES.flatMap(([immediate, log2Size]): Row[] => {
     const read = readShift(log2Size, right);
     const rows: Row[] = [
@@ -188,23 +201,31 @@ const longRows = (
 );
 
 /** XTN and its saturating kin: U, opcode, and from which sign to which. */
-const EXTRACT: readonly (readonly [string, string, string, (a: bigint, width: number, saturate: Saturate) => bigint])[] =
-  [
-    ['xtn', '0', '10010', a => a],
-    ['sqxtun', '1', '10010', (a, width, saturate) => saturate(s(a, 2 * width), width, false)],
-    ['sqxtn', '0', '10100', (a, width, saturate) => saturate(s(a, 2 * width), width, true)],
-    ['uqxtn', '1', '10100', (a, width, saturate) => saturate(a, width, false)],
-  ];
+const EXTRACT: readonly (readonly [
+  string,
+  string,
+  string,
+  (a: bigint, width: number, saturate: Saturate) => bigint,
+])[] = [
+  ['xtn', '0', '10010', a => a],
+  ['sqxtun', '1', '10010', (a, width, saturate) => saturate(s(a, 2 * width), width, false)],
+  ['sqxtn', '0', '10100', (a, width, saturate) => saturate(s(a, 2 * width), width, true)],
+  ['uqxtn', '1', '10100', (a, width, saturate) => saturate(a, width, false)],
+];
 
 const extractRows = EXTRACT.flatMap(([name, u, opcode, operation]): Row[] => {
-  const read = (q: boolean) => (f: Fields, i: Instruction): boolean => {
-    i.kind = f('h');
-    i.sf = q;
-    return i.kind < 3;
-  };
+  const read =
+    (q: boolean) =>
+    (f: Fields, i: Instruction): boolean => {
+      i.kind = f('h');
+      i.sf = q;
+      return i.kind < 3;
+    };
   const narrowed = (cpu: Cpu, i: Instruction, bits: number) => {
     const width = 8 << i.kind;
-    return lanesOf(readVector(cpu, i.n, bits), 2 * width, bits).map(lane => operation(lane, width, saturator(cpu)));
+    return lanesOf(readVector(cpu, i.n, bits), 2 * width, bits).map(lane =>
+      operation(lane, width, saturator(cpu)),
+    );
   };
   const vector = (q: '0' | '1'): Row => ({
     name: q === '1' ? `${name}2` : name,
@@ -250,7 +271,9 @@ const shiftLong = (['0', '1'] as const).map(
 
 export const SIMD_SHIFT: readonly Row[] = [
   ...RIGHT.flatMap(([name, u, opcode, operation]) => sameWidth(name, u, opcode, operation, true, false)),
-  ...LEFT.flatMap(([name, u, opcode, operation, every]) => sameWidth(name, u, opcode, operation, false, every)),
+  ...LEFT.flatMap(([name, u, opcode, operation, every]) =>
+    sameWidth(name, u, opcode, operation, false, every),
+  ),
   ...narrowRows,
   ...longRows,
   ...extractRows,

@@ -1,7 +1,7 @@
 /** Hints, barriers, PSTATE, system registers and system instructions (C4.1.93). */
 import type { Cpu } from '../cpu.ts';
-import type { Instruction, Row } from '../instruction.ts';
 import { EC, Exception, syndrome } from '../exceptions.ts';
+import type { Instruction, Row } from '../instruction.ts';
 import type { Fields } from '../pattern.ts';
 import { systemInstruction } from '../system-instructions.ts';
 import { encodingOf, readSystem, setDaif, trapped, writeSystem } from '../system-registers.ts';
@@ -74,8 +74,8 @@ const PSTATE_FIELDS: Readonly<Record<string, PstateField>> = {
 
 function setPstateField(cpu: Cpu, { word }: Instruction): void {
   const [op1, crm, op2] = [(word >>> 16) & 7, (word >>> 8) & 0xf, (word >>> 5) & 7];
-  const field = PSTATE_FIELDS[`${op1} ${op2}`];
-  if (field === undefined || (field.feature !== undefined && !cpu.has(field.feature))) return cpu.undefined();
+  const field = PSTATE_FIELDS[`${op1} ${op2}`] ?? cpu.undefined();
+  if (field.feature !== undefined && !cpu.has(field.feature)) cpu.undefined();
   if (cpu.state.el === 0 && !field.user) {
     if (op1 !== 3) cpu.undefined();
     // DAIFSet and DAIFClr of EL0 need SCTLR_EL1.UMA.

@@ -15,7 +15,7 @@ import {
   zero,
 } from './format.ts';
 
-const isNaN = ({ kind }: Unpacked): boolean => kind === 'quiet' || kind === 'signalling';
+const notANumber = ({ kind }: Unpacked): boolean => kind === 'quiet' || kind === 'signalling';
 
 /** FPProcessNaN. */
 export function quieted(format: Format, environment: Environment, bits: bigint, { kind }: Unpacked): bigint {
@@ -30,7 +30,7 @@ function chooseNaN(
   operands: readonly (readonly [bigint, Unpacked])[],
 ): bigint | undefined {
   const chosen =
-    operands.find(([, { kind }]) => kind === 'signalling') ?? operands.find(([, value]) => isNaN(value));
+    operands.find(([, { kind }]) => kind === 'signalling') ?? operands.find(([, value]) => notANumber(value));
   return chosen && quieted(format, environment, ...chosen);
 }
 
@@ -40,13 +40,7 @@ export function invalid(format: Format, environment: Environment): bigint {
 }
 
 /** An exact sum, times a power of two, as a number; a zero takes the sign that rounding gives it. */
-function sum(
-  format: Format,
-  environment: Environment,
-  a: Unpacked,
-  b: Unpacked,
-  scale = 0,
-): bigint {
+function sum(format: Format, environment: Environment, a: Unpacked, b: Unpacked, scale = 0): bigint {
   if (a.kind === 'infinity' || b.kind === 'infinity') {
     if (a.kind === b.kind && a.negative !== b.negative) return invalid(format, environment);
     return infinity(format, a.kind === 'infinity' ? a.negative : b.negative);
@@ -94,7 +88,11 @@ function product(a: Unpacked, b: Unpacked): Unpacked | undefined {
   return { kind: 'finite', negative, mantissa: a.mantissa * b.mantissa, exponent: a.exponent + b.exponent };
 }
 
-function packed(format: Format, environment: Environment, { kind, negative, mantissa, exponent }: Unpacked): bigint {
+function packed(
+  format: Format,
+  environment: Environment,
+  { kind, negative, mantissa, exponent }: Unpacked,
+): bigint {
   if (kind === 'infinity') return infinity(format, negative);
   if (kind === 'zero') return zero(format, negative);
   return round(format, environment, negative, mantissa, exponent);
@@ -139,7 +137,7 @@ function integerSquareRoot(value: bigint): bigint {
 
 export function fpSqrt(format: Format, environment: Environment, x: bigint): bigint {
   const a = unpack(format, x, environment);
-  if (isNaN(a)) return quieted(format, environment, x, a);
+  if (notANumber(a)) return quieted(format, environment, x, a);
   if (a.kind === 'zero') return zero(format, a.negative);
   if (a.negative) return invalid(format, environment);
   if (a.kind === 'infinity') return infinity(format, false);
@@ -168,9 +166,10 @@ export function fpMulAdd(
     [x, a],
     [y, b],
   ]);
-  const result = isNaN(a) || isNaN(b) ? undefined : product(a, b);
+  const result = notANumber(a) || notANumber(b) ? undefined : product(a, b);
   // Zero times infinity is invalid even beside a quiet NaN.
-  if (c.kind === 'quiet' && !isNaN(a) && !isNaN(b) && result === undefined) return invalid(format, environment);
+  if (c.kind === 'quiet' && !notANumber(a) && !notANumber(b) && result === undefined)
+    return invalid(format, environment);
   if (nan !== undefined) return nan;
   return result === undefined ? invalid(format, environment) : sum(format, environment, c, result, scale);
 }
@@ -201,7 +200,7 @@ export function fpOrder(
 ): number | undefined {
   const a = unpack(format, x, environment);
   const b = unpack(format, y, environment);
-  if (!isNaN(a) && !isNaN(b)) return order(a, b);
+  if (!notANumber(a) && !notANumber(b)) return order(a, b);
   if (signalAll || a.kind === 'signalling' || b.kind === 'signalling') environment.flags |= FLAG.invalid;
   return undefined;
 }
@@ -217,8 +216,7 @@ const extreme = (sign: 1 | -1): Binary =>
 export const fpMax: Binary = extreme(1);
 export const fpMin: Binary = extreme(-1);
 
-const isQuiet = (format: Format, x: bigint): boolean =>
-  (x & defaultNaN(format)) === defaultNaN(format);
+const isQuiet = (format: Format, x: bigint): boolean => (x & defaultNaN(format)) === defaultNaN(format);
 
 /** FMAXNM, FMINNM: a number rather than a quiet NaN. */
 const extremeNumber = (sign: 1 | -1): Binary => {
@@ -240,7 +238,7 @@ export function fpConvert(from: Format, to: Format, environment: Environment, x:
   const alternative = to.bits === 16 && environment.alternativeHalf;
   // Half precision is never flushed by a conversion.
   const a = unpack(from, x, environment, { alternative: alternativeFrom, flush: from.bits !== 16 });
-  if (isNaN(a)) {
+  if (notANumber(a)) {
     if (a.kind === 'signalling' || alternative) environment.flags |= FLAG.invalid;
     if (alternative) return zero(to, a.negative);
     if (environment.defaultNaN) return defaultNaN(to);

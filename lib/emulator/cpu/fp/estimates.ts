@@ -108,8 +108,7 @@ const step =
     const kinds = [x, y].map(value => unpack(format, value, environment).kind);
     const half = 1n << BigInt(format.fraction - 1);
     const two = BigInt(format.bias + 1) << BigInt(format.fraction);
-    if (kinds.includes('zero') && kinds.includes('infinity'))
-      return halve ? two - half : two;
+    if (kinds.includes('zero') && kinds.includes('infinity')) return halve ? two - half : two;
     return fpMulAdd(format, environment, halve ? two + half : two, fpNegate(format, x), y, halve ? -1 : 0);
   };
 

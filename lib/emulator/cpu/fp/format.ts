@@ -15,7 +15,14 @@ export const DOUBLE: Format = { bits: 64, fraction: 52, bias: 1023 };
 export const FORMATS: readonly (Format | undefined)[] = [SINGLE, DOUBLE, undefined, HALF];
 
 /** FPSR's cumulative exception bits. */
-export const FLAG = { invalid: 1, divideByZero: 2, overflow: 4, underflow: 8, inexact: 16, inputDenormal: 128 } as const;
+export const FLAG = {
+  invalid: 1,
+  divideByZero: 2,
+  overflow: 4,
+  underflow: 8,
+  inexact: 16,
+  inputDenormal: 128,
+} as const;
 
 /** By FPCR.RMode, then what FCVTA and FRINTA name, and FCVTXN: to odd. */
 export const ROUND = { nearest: 0, up: 1, down: 2, zero: 3, away: 4, odd: 5 } as const;
@@ -125,7 +132,11 @@ export function roundsUp(
 }
 
 /** What lies below a bit position, and, with `sticky`, below the lowest bit. */
-export function restBelow(mantissa: bigint, position: number, sticky = false): 'none' | 'less' | 'half' | 'more' {
+export function restBelow(
+  mantissa: bigint,
+  position: number,
+  sticky = false,
+): 'none' | 'less' | 'half' | 'more' {
   if (position <= 0) return sticky ? 'less' : 'none';
   const rest = mantissa & ones(position);
   const half = 1n << BigInt(position - 1);

@@ -17,7 +17,12 @@ export function fpToInteger(
   format: Format,
   environment: Environment,
   x: bigint,
-  { width, signed, rounding, places = 0 }: { width: number; signed: boolean; rounding: number; places?: number },
+  {
+    width,
+    signed,
+    rounding,
+    places = 0,
+  }: { width: number; signed: boolean; rounding: number; places?: number },
 ): bigint {
   const a = unpack(format, x, environment);
   const least = signed ? -(1n << BigInt(width - 1)) : 0n;
