@@ -24,6 +24,8 @@ interface OwnRegister {
   /** What EL0 may do; without it, EL0 finds the register undefined. */
   readonly user?: (cpu: Cpu, write: boolean) => boolean | Refusal;
   readonly feature?: string;
+  /** Where its value is, if that is all that it is. */
+  readonly stored?: keyof HotRegisters;
 }
 
 const SCTLR = { UMA: 1n << 9n, UCT: 1n << 15n, DZE: 1n << 14n } as const;
@@ -38,6 +40,7 @@ const plain = (name: keyof HotRegisters, mask = 0xffff_ffff_ffff_ffffn): OwnRegi
   write: (cpu, value) => {
     cpu.state.hot[name] = value & mask;
   },
+  stored: name,
 });
 
 /** One that translation depends on. */
@@ -48,6 +51,7 @@ const translating = (name: keyof HotRegisters): OwnRegister => ({
     cpu.state.hot[name] = value;
     cpu.flushTlb();
   },
+  stored: name,
 });
 
 const flag = (name: 'pan' | 'uao' | 'ssbs', position: bigint): OwnRegister => ({
@@ -240,13 +244,19 @@ export function writeSystem(cpu: Cpu, encoding: number, register: number, value:
   if (refusal !== undefined) refuse(cpu, refusal, encoding, register, false);
 }
 
-/** The CPU's own registers as the host sees them: no level, no traps. Undefined for what is not the CPU's. */
-export function getOwn(cpu: Cpu, encoding: number): bigint | undefined {
-  return OWN.get(encoding)?.read?.(cpu);
+/**
+ * A register that the CPU keeps, as the host sees it, by its encoding (the low 16 bits of KVM's register id); undefined
+ * for those of its surroundings, and for views of PSTATE.
+ */
+export function getSystemRegister(cpu: Cpu, encoding: number): bigint | undefined {
+  const own = OWN.get(encoding);
+  return own?.stored ? cpu.state.hot[own.stored] : undefined;
 }
 
-export function setOwn(cpu: Cpu, encoding: number, value: bigint): boolean {
+/** False for a register that the CPU does not keep. */
+export function setSystemRegister(cpu: Cpu, encoding: number, value: bigint): boolean {
   const own = OWN.get(encoding);
-  own?.write?.(cpu, value);
-  return own?.write !== undefined;
+  if (own?.stored === undefined) return false;
+  own.write?.(cpu, value);
+  return true;
 }

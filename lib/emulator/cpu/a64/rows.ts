@@ -4,6 +4,7 @@ import { BRANCH } from './branches.ts';
 import { CHECKSUMS } from './checksums.ts';
 import { ATOMIC } from './exclusives.ts';
 import { FP } from './fp.ts';
+import { GAPS } from './gaps.ts';
 import { IMMEDIATE } from './immediate.ts';
 import { LOAD_STORE } from './loads-stores.ts';
 import { REGISTER } from './register.ts';
@@ -34,4 +35,5 @@ export const ROWS: readonly Row[] = [
   ...SIMD_LONG,
   ...SIMD_FP,
   ...SIMD_FP_UNARY,
+  ...GAPS,
 ];
