@@ -1,7 +1,5 @@
 /** Arithmetic on bit strings that fit a bigint or a number; names follow the pseudocode of Arm DDI 0487. */
 
-export const MASK64 = 0xffff_ffff_ffff_ffffn;
-
 /** A bigint of `count` ones. */
 export const ones = (count: number): bigint => (1n << BigInt(count)) - 1n;
 
