@@ -4,8 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { GAPS } from '#lib/emulator/cpu/a64/gaps.js';
 import { ROWS } from '#lib/emulator/cpu/a64/rows.js';
 import { decode, isAllocated, rowOf } from '#lib/emulator/cpu/decode.js';
+import { FEATURES, featuresOf } from '#lib/emulator/cpu/features.js';
 import type { Row } from '#lib/emulator/cpu/instruction.js';
 import { parsePattern } from '#lib/emulator/cpu/pattern.js';
+import { encodingOf } from '#lib/emulator/cpu/system-registers.js';
 import { random } from '../vectors/state.ts';
 import { disassemble, hasObjdump } from './objdump.ts';
 
@@ -164,8 +166,45 @@ describe.skipIf(!hasObjdump)(
   },
 );
 
-describe('gaps', () => {
-  it('belong to a feature', () => {
+describe('features', () => {
+  it('of rows are those that ID registers can claim', () => {
+    for (const { feature, bits } of ROWS)
+      if (feature !== undefined) expect(FEATURES, bits).toContain(feature);
     for (const { feature, bits } of GAPS) expect(feature, bits).toBeDefined();
+  });
+
+  it('of a Neoverse N1, by its manual', () => {
+    const registers = new Map([
+      [encodingOf(3, 0, 0, 4, 0), 0x1100_0000_1011_1112n],
+      [encodingOf(3, 0, 0, 4, 1), 0x20n],
+      [encodingOf(3, 0, 0, 6, 0), 0x0000_1000_1021_1120n],
+      [encodingOf(3, 0, 0, 6, 1), 0x0010_0001n],
+      [encodingOf(3, 0, 0, 7, 1), 0x1021_2122n],
+      [encodingOf(3, 0, 0, 7, 2), 0x1011n],
+    ]);
+    const features = featuresOf(encoding => registers.get(encoding) ?? 0n);
+    expect([...features].sort()).toEqual(
+      [
+        ...[
+          'AES',
+          'PMULL',
+          'SHA1',
+          'SHA256',
+          'CRC32',
+          'LSE',
+          'RDM',
+          'DotProd',
+          'DPB',
+          'LRCPC',
+          'FP16',
+          'RAS',
+        ],
+        ...['SSBS', 'SSBS2', 'HAFDBS', 'HAFDBS2', 'HPDS', 'LOR', 'PAN', 'PAN2', 'UAO'],
+      ].sort(),
+    );
+  });
+
+  it('of a CPU without floating point do not have its extension', () => {
+    expect(featuresOf(() => 0xff_0000n).has('FP16')).toBe(false);
   });
 });

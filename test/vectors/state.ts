@@ -144,7 +144,10 @@ export function initialState(row: Row, word: number, seed: number): MachineState
   const f = fieldsOf(pattern, word);
   if (!isMemory(row)) return state;
   const aligned = pattern.fields.has('j') || pattern.fields.has('S') || row.feature !== undefined ? 16 : 1;
-  if (f('N') !== 31) state.x[f('N')] = BigInt(DATA + aligned * (next() % 64));
+  // An ordered access with an offset is aligned by both together.
+  const offset = row.feature === 'LRCPC2' ? -(f('i') & 15) : 0;
+  if (offset !== 0 && f('N') === 31) state.sp += BigInt(offset + 16);
+  if (f('N') !== 31) state.x[f('N')] = BigInt(DATA + aligned * (next() % 64) + offset);
   const [, sign] = /^ld([su])m(?:ax|in)/.exec(row.name) ?? [];
   if (sign !== undefined) avoidWrongComparison(state, f, 8 << (word >>> 30), sign === 's');
   // A register offset stays near: backwards too, but for UXTW, which cannot.

@@ -54,7 +54,7 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
 
   constructor(machine: Machine, system: SystemRegisters) {
     const has = machine.hasFeature;
-    super({ pan: has('PAN'), uao: has('UAO'), ssbs: has('SSBS') });
+    super({ pan: has('PAN'), uao: has('UAO'), ssbs: has('SSBS'), dit: has('DIT') });
     this.machine = machine;
     this.system = system;
     const { hot } = this.state;

@@ -6,8 +6,7 @@ import type { PhysicalMemory } from './memory.ts';
 export interface MachineOptions {
   readonly memory: PhysicalMemory;
   /**
-   * Whether the CPUs have an optional feature, named as in the rows (`LSE`, `CRC32` …) and `features.ts`. What they
-   * lack is UNDEFINED.
+   * Whether the CPUs have an optional feature, by the names of `features.ts`. What they lack is UNDEFINED.
    */
   readonly hasFeature: (feature: string) => boolean;
   /** ID_AA64MMFR0_EL1.PARange in bits. */

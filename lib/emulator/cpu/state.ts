@@ -23,6 +23,7 @@ const BIT63 = 1n << 63n;
 
 /** PSTATE as SPSR_EL1 has it (C5.2.19), but for the flags and what is not implemented. */
 const PSTATE_BITS = {
+  dit: 1n << 24n,
   pan: 1n << 22n,
   uao: 1n << 23n,
   singleStep: 1n << 21n,
@@ -63,6 +64,7 @@ export interface PstateFeatures {
   readonly pan: boolean;
   readonly uao: boolean;
   readonly ssbs: boolean;
+  readonly dit: boolean;
 }
 
 export class CpuState {
@@ -79,6 +81,7 @@ export class CpuState {
   pan = false;
   uao = false;
   ssbs = false;
+  dit = false;
   illegal = false;
   singleStep = false;
   /** The stack pointers of EL0 and EL1; the one in use is in slot SP instead. */
@@ -145,6 +148,7 @@ export class CpuState {
     this.pan = this.#features.pan && (value & PSTATE_BITS.pan) !== 0n;
     this.uao = this.#features.uao && (value & PSTATE_BITS.uao) !== 0n;
     this.ssbs = this.#features.ssbs && (value & PSTATE_BITS.ssbs) !== 0n;
+    this.dit = this.#features.dit && (value & PSTATE_BITS.dit) !== 0n;
     this.illegal = (value & PSTATE_BITS.illegal) !== 0n;
     this.singleStep = (value & PSTATE_BITS.singleStep) !== 0n;
     const el = value & 4n ? 1 : 0;

@@ -54,7 +54,7 @@ const translating = (name: keyof HotRegisters): OwnRegister => ({
   stored: name,
 });
 
-const flag = (name: 'pan' | 'uao' | 'ssbs', position: bigint): OwnRegister => ({
+const flag = (name: 'pan' | 'uao' | 'ssbs' | 'dit', position: bigint): OwnRegister => ({
   read: cpu => (cpu.state[name] ? 1n << position : 0n),
   write: (cpu, value) => {
     cpu.state[name] = ((value >> position) & 1n) === 1n;
@@ -97,7 +97,8 @@ const OWN = new Map<number, OwnRegister>([
   [encodingOf(3, 0, 4, 2, 2), { read: cpu => BigInt(cpu.state.el << 2) }],
   [encodingOf(3, 0, 4, 2, 3), { ...flag('pan', 22n), feature: 'PAN' }],
   [encodingOf(3, 0, 4, 2, 4), { ...flag('uao', 23n), feature: 'UAO' }],
-  [encodingOf(3, 3, 4, 2, 6), { ...flag('ssbs', 12n), user: always, feature: 'SSBS' }],
+  [encodingOf(3, 3, 4, 2, 6), { ...flag('ssbs', 12n), user: always, feature: 'SSBS2' }],
+  [encodingOf(3, 3, 4, 2, 5), { ...flag('dit', 24n), user: always, feature: 'DIT' }],
   [
     encodingOf(3, 3, 4, 2, 0),
     {

@@ -366,10 +366,29 @@ const ORDERED_ROWS: readonly Row[] = ORDERED.flatMap(({ letter, size, ...transfe
   ];
 });
 
+/** The same with an offset (FEAT_LRCPC2). */
+const ORDERED_OFFSETS: readonly Row[] = TRANSFERS.map((transfer): Row => {
+  const { name, size, opc, semantics } = transfer;
+  const [kind, rest] = name;
+  return {
+    name: `${kind === 'st' ? 'stlu' : 'ldapu'}${rest}`,
+    bits: `${size.toString(2).padStart(2, '0')}011001${opc}0iiiiiiiii00NNNNN${target(transfer)}`,
+    feature: 'LRCPC2',
+    read: readOffset,
+    helper: (cpu, i) => {
+      atOffset(cpu, i);
+      mustAlign(cpu, cpu.x(ADDRESS), 1 << size, kind === 'st');
+      semantics(cpu, i);
+    },
+    syndrome: { ...syndromeOf(transfer), acquireRelease: true },
+  };
+});
+
 export const LOAD_STORE: readonly Row[] = [
   ...TRANSFERS.flatMap(singleForms),
   ...PREFETCH,
   ...LITERALS,
   ...PAIRS.flatMap(pairForms),
   ...ORDERED_ROWS,
+  ...ORDERED_OFFSETS,
 ];

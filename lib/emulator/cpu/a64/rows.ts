@@ -3,6 +3,7 @@ import type { Row } from '../instruction.ts';
 import { BRANCH } from './branches.ts';
 import { CHECKSUMS } from './checksums.ts';
 import { ATOMIC } from './exclusives.ts';
+import { FLAGS } from './flags.ts';
 import { FP } from './fp.ts';
 import { GAPS } from './gaps.ts';
 import { IMMEDIATE } from './immediate.ts';
@@ -22,6 +23,7 @@ export const ROWS: readonly Row[] = [
   ...IMMEDIATE,
   ...REGISTER,
   ...CHECKSUMS,
+  ...FLAGS,
   ...BRANCH,
   ...LOAD_STORE,
   ...ATOMIC,

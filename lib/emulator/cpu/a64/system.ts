@@ -57,17 +57,26 @@ const readRegister = (f: Fields, i: Instruction): undefined => {
 type PstateField = { readonly feature?: string; readonly user?: true; set(cpu: Cpu, value: number): void };
 
 const setFlag =
-  (name: 'pan' | 'uao' | 'ssbs') =>
+  (name: 'pan' | 'uao' | 'ssbs' | 'dit') =>
   (cpu: Cpu, value: number): void => {
     cpu.state[name] = (value & 1) === 1;
     cpu.contextChanged();
   };
 
 const PSTATE_FIELDS: Readonly<Record<string, PstateField>> = {
+  // CFINV: the carry, inverted.
+  '0 0': {
+    set: ({ state }) => {
+      state.nzcv ^= 0b0010;
+    },
+    feature: 'FlagM',
+    user: true,
+  },
   '0 3': { set: setFlag('uao'), feature: 'UAO' },
   '0 4': { set: setFlag('pan'), feature: 'PAN' },
   '0 5': { set: (cpu, value) => cpu.state.setLevel(1, value & 1 ? 1 : 0) },
-  '3 1': { set: setFlag('ssbs'), feature: 'SSBS', user: true },
+  '3 1': { set: setFlag('ssbs'), feature: 'SSBS2', user: true },
+  '3 2': { set: setFlag('dit'), feature: 'DIT', user: true },
   '3 6': { set: (cpu, value) => setDaif(cpu, cpu.state.daif | value) },
   '3 7': { set: (cpu, value) => setDaif(cpu, cpu.state.daif & ~value) },
 };
