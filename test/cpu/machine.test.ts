@@ -138,6 +138,29 @@ describe('MMIO', () => {
   });
 });
 
+describe('memory', () => {
+  it('is asked for before a page is written, once until the log begins anew', () => {
+    const written: number[] = [];
+    const { ram } = world();
+    const w = world({
+      memory: {
+        ram: (page, write) => {
+          if (write) written.push(page);
+          return ram;
+        },
+      },
+    });
+    w.cpu.setX(1, 0x8_0000n);
+    ram.u32.set([a.str(0, 1), a.str(0, 1)], CODE / 4);
+    for (const log of [[0x80], [0x80, 0x80]]) {
+      w.cpu.setPc(BigInt(CODE));
+      w.cpu.run(2);
+      expect(written).toEqual(log);
+      w.machine.forgetWritable();
+    }
+  });
+});
+
 describe('code', () => {
   it('that a store changes is seen, by this CPU and by others', () => {
     const w = world();

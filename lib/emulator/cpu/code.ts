@@ -50,17 +50,16 @@ export class CodeCache {
   readonly #memory: PhysicalMemory;
   readonly #hasFeature: (feature: string) => boolean;
   readonly #pages = new Map<number, CodePage>();
-  /** Told of each page that gets its first records: stores to it must be seen from then on. */
-  readonly #listeners: (() => void)[] = [];
+  readonly #onNewPage: () => void;
 
-  /** `hasFeature` says which features (`Row.feature`) the CPUs have. */
-  constructor(memory: PhysicalMemory, hasFeature: (feature: string) => boolean) {
+  /**
+   * `hasFeature` says which features (`Row.feature`) the CPUs have; `onNewPage` is told when a page gets its first
+   * records.
+   */
+  constructor(memory: PhysicalMemory, hasFeature: (feature: string) => boolean, onNewPage: () => void) {
     this.#memory = memory;
     this.#hasFeature = hasFeature;
-  }
-
-  onNewPage(listener: () => void): void {
-    this.#listeners.push(listener);
+    this.#onNewPage = onNewPage;
   }
 
   has(page: number): boolean {
@@ -76,7 +75,7 @@ export class CodeCache {
     const first = ram.wordsBefore(page) * 2;
     const code = new CodePage(index => ram.u32[first + index]!, this.#hasFeature);
     this.#pages.set(page, code);
-    for (const listener of this.#listeners) listener();
+    this.#onNewPage();
     return code;
   }
 

@@ -60,9 +60,6 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
     const { hot } = this.state;
     this.regime = { hot, memory: machine.memory, physicalBits: machine.physicalBits, has };
     machine.cpus.push(this);
-    machine.code.onNewPage(() => {
-      for (const tlb of this.#tlbs()) tlb.flushWritable();
-    });
   }
 
   has(feature: string): boolean {
@@ -238,6 +235,11 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
 
   #tlbs(): Tlb[] {
     return [this.#userTlb, this.#kernelTlb, this.#panTlb];
+  }
+
+  /** The next store to each page is to be looked up again. */
+  forgetWritable(): void {
+    for (const tlb of this.#tlbs()) tlb.flushWritable();
   }
 
   flushTlb(): void {

@@ -28,14 +28,20 @@ export class Machine {
 
   constructor({ memory, hasFeature, physicalBits = 48, ipaBits = 40, onGap = () => {} }: MachineOptions) {
     this.memory = memory;
-    this.code = new CodeCache(memory, hasFeature);
+    // Stores to what has become code must be seen.
+    this.code = new CodeCache(memory, hasFeature, () => this.forgetWritable());
     this.hasFeature = hasFeature;
     this.physicalBits = physicalBits;
     this.ipaBits = ipaBits;
     this.onGap = onGap;
   }
 
-  /** The memory map or the log of dirty pages has changed: nothing that was looked up is good any more. */
+  /** A log of dirty pages begins anew: `PhysicalMemory` is asked again before a page is written. */
+  forgetWritable(): void {
+    for (const cpu of this.cpus) cpu.forgetWritable();
+  }
+
+  /** The memory map has changed: nothing that was looked up is good any more. */
   forgetMemory(): void {
     this.code.clear();
     for (const cpu of this.cpus) cpu.flushTlb();

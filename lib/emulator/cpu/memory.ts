@@ -30,7 +30,7 @@ export interface PhysicalMemory {
   /**
    * The RAM that holds a page of 4 KiB, by its number. Where `write` is true the guest is about to change the page:
    * read-only memory answers undefined then, and a log of dirty pages takes note. The CPU remembers the answer until
-   * `Cpu.forgetMemory`.
+   * `Machine.forgetMemory` or `Machine.forgetWritable`.
    */
   ram(page: number, write: boolean): Ram | undefined;
 }
