@@ -13,7 +13,8 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   errors: ['abi'],
   backend: [],
   native: ['abi', 'errors', 'backend'],
-  emulator: ['abi', 'errors', 'backend'],
+  cpu: [],
+  emulator: ['abi', 'errors', 'backend', 'cpu'],
   classes: ['abi', 'errors', 'backend'],
   entries: ['abi', 'classes', 'native', 'emulator'],
   record: ['abi', 'errors', 'backend', 'native', 'emulator'],
@@ -29,6 +30,7 @@ const files = readdirSync(LIB, { recursive: true, encoding: 'utf8' }).filter(fil
 
 function roomOf(file: string): string {
   if (ENTRIES.includes(file)) return 'entries';
+  if (file.startsWith('emulator/cpu/')) return 'cpu';
   const [first = ''] = file.split('/');
   if (first !== file) return first;
   const name = first.replace(/\.ts$/, '');

@@ -29,6 +29,7 @@ const noLab = lab.available ? undefined : lab.reason;
 const FIGURES: readonly Figures[] = [
   { title: 'The package', commands: [['node', `${FOLDER}/package.js`]] },
   { title: 'The emulated host', commands: [['node', `${FOLDER}/emulated.js`]] },
+  { title: 'The emulated CPU', commands: [['node', `${FOLDER}/cpu.js`]] },
   {
     title: `This machine's /dev/kvm (${arch()}), against C`,
     lacking: addon.available

@@ -1,0 +1,335 @@
+/** An AArch64 CPU of EL0 and EL1, as an interpreter. It knows no clock and no device: `run` leaves for them. */
+import type { Builder } from './builder.ts';
+import { type CodePage, FETCH_PAGE } from './code.ts';
+import { DataPort } from './data-port.ts';
+import { EC, Exception, enterEl1, syndrome, takeSynchronous } from './exceptions.ts';
+import { type Exit, Leave } from './exits.ts';
+import type { Instruction } from './instruction.ts';
+import type { Machine } from './machine.ts';
+import {
+  type Bytes,
+  completeMmio,
+  fetchPage,
+  loadSlowly,
+  type PendingMmio,
+  storeSlowly,
+} from './memory-access.ts';
+import type { Regime } from './mmu.ts';
+import { Monitor } from './monitor.ts';
+import { PAGE, SCRATCH, SP } from './state.ts';
+import type { SystemRegisters } from './system-registers.ts';
+import { entryOf, Tlb } from './tlb.ts';
+
+const SCTLR_SA = 1n << 3n;
+const SCTLR_SA0 = 1n << 4n;
+
+export class Cpu extends DataPort implements Builder<bigint, boolean> {
+  readonly machine: Machine;
+  /** The system registers that are not the CPU's own. */
+  readonly system: SystemRegisters;
+  readonly monitor = new Monitor();
+  /** What translation reads. */
+  readonly regime: Regime;
+  /** Set by SEV, and by an exception return; WFE waits for it. */
+  eventRegister = false;
+  /** BRK leaves `run` instead of raising an exception: a debugger of the host is attached. */
+  debugBreaks = false;
+  pendingMmio: PendingMmio | undefined;
+
+  /** The records of the page that the PC is in, and its offset: of the next instruction while one runs. */
+  #page = FETCH_PAGE;
+  #records = FETCH_PAGE.records;
+  #offset = 0;
+  /** Instructions that `run` may still begin. */
+  #remaining = 0;
+  #irq = false;
+  #fiq = false;
+  #serror: bigint | undefined;
+
+  /** One TLB for what EL0 sees, one for EL1, and one for EL1 while PSTATE.PAN is set. */
+  readonly #userTlb = new Tlb();
+  readonly #kernelTlb = new Tlb();
+  readonly #panTlb = new Tlb();
+  #codeTlb = this.#kernelTlb;
+
+  constructor(machine: Machine, system: SystemRegisters) {
+    const has = machine.hasFeature;
+    super({ pan: has('PAN'), uao: has('UAO'), ssbs: has('SSBS'), dit: has('DIT') });
+    this.machine = machine;
+    this.system = system;
+    const { hot } = this.state;
+    this.regime = { hot, memory: machine.memory, physicalBits: machine.physicalBits, has };
+    machine.cpus.push(this);
+  }
+
+  has(feature: string): boolean {
+    return this.machine.hasFeature(feature);
+  }
+
+  /**
+   * Runs at most so many instructions. An instruction that raises an exception counts as one, and so does one that
+   * leaves.
+   */
+  run(budget: number): Exit {
+    if (this.pendingMmio !== undefined) throw new Error('the MMIO access is to be completed first');
+    this.#remaining = budget;
+    this.contextChanged();
+    for (;;) {
+      try {
+        this.#interpret();
+        return { reason: 'budget' };
+      } catch (thrown) {
+        if (thrown instanceof Leave) return thrown.exit;
+        if (!(thrown instanceof Exception)) throw thrown;
+        takeSynchronous(this, thrown);
+      }
+    }
+  }
+
+  /** What is left of the last run's budget. */
+  get remaining(): number {
+    return this.#remaining;
+  }
+
+  #interpret(): void {
+    while (this.#remaining > 0) {
+      this.#remaining--;
+      const at = this.#offset;
+      const instruction = this.#records[at >> 2]!;
+      this.#offset = at + 4;
+      instruction.run(this, instruction);
+    }
+  }
+
+  /** Leaves `run` with the PC after this instruction, or at it. */
+  leave(exit: Exit, stay = false): never {
+    if (stay) this.#offset -= 4;
+    throw new Leave(exit);
+  }
+
+  /** Gives the value of a read that left, and goes on after the access. */
+  completeMmio(data = 0n): void {
+    const pending = this.pendingMmio;
+    if (pending === undefined) throw new Error('no MMIO access waits for completion');
+    this.pendingMmio = undefined;
+    completeMmio(this, pending, data);
+    this.setPc(this.getPc() + 4n);
+  }
+
+  // Interrupts: levels that the host sets between runs, or from a system register's write.
+
+  setIrq(level: boolean): void {
+    this.#irq = level;
+    this.#records = FETCH_PAGE.records;
+  }
+
+  setFiq(level: boolean): void {
+    this.#fiq = level;
+    this.#records = FETCH_PAGE.records;
+  }
+
+  /** Makes an SError pending, with the ISS of its syndrome. */
+  setSerror(iss: bigint | undefined): void {
+    this.#serror = iss;
+    this.#records = FETCH_PAGE.records;
+  }
+
+  get serror(): bigint | undefined {
+    return this.#serror;
+  }
+
+  /** Whether an interrupt would end a wait, masked or not. */
+  get interrupted(): boolean {
+    return this.#irq || this.#fiq || this.#serror !== undefined;
+  }
+
+  /** Takes the interrupt of highest priority that is not masked. */
+  #takeInterrupt(): boolean {
+    const { daif, hot } = this.state;
+    const pc = this.getPc();
+    if (this.#serror !== undefined && !(daif & 4)) {
+      hot.esr = (0x2fn << 26n) | (1n << 25n) | this.#serror;
+      this.#serror = undefined;
+      enterEl1(this, 'serror', pc);
+    } else if (this.#fiq && !(daif & 1)) enterEl1(this, 'fiq', pc);
+    else if (this.#irq && !(daif & 2)) enterEl1(this, 'irq', pc);
+    else return false;
+    return true;
+  }
+
+  // Where instructions come from.
+
+  /** What the decoder's stand-ins do: they are no instructions and cost nothing. */
+  #standIn(): void {
+    this.#offset -= 4;
+    this.#remaining++;
+  }
+
+  decodeHere(): void {
+    this.#standIn();
+    this.#page.decode(this.#offset >> 2);
+  }
+
+  enterNextPage(): void {
+    this.#standIn();
+    this.setPc(this.registers[PAGE]! + 4096n);
+  }
+
+  fetch(): void {
+    const halves = this.halves;
+    const low = halves[2 * PAGE]!;
+    const entry = entryOf(low);
+    const tlb = this.#codeTlb;
+    const misplaced = this.state.illegal || (this.#offset & 3) !== 0;
+    const hit = tlb.executable[2 * entry] === low && tlb.executable[2 * entry + 1] === halves[2 * PAGE + 1];
+    if (this.interrupted || misplaced || !hit) {
+      this.#fetchSlowly();
+      return;
+    }
+    this.#standIn();
+    this.#enter(tlb.code[entry]!);
+  }
+
+  #enter(page: CodePage): void {
+    this.#page = page;
+    this.#records = page.records;
+  }
+
+  #fetchSlowly(): void {
+    if (this.interrupted) {
+      this.#standIn();
+      if (this.#takeInterrupt()) return;
+      this.#offset += 4;
+      this.#remaining--;
+    }
+    const { illegal } = this.state;
+    if (illegal) throw new Exception(syndrome(EC.illegalState, 0), this.pc());
+    if (this.#offset & 3) throw new Exception(syndrome(EC.pcAlignment, 0), this.pc(), this.pc());
+    const page = fetchPage(this, this.#codeTlb);
+    this.#standIn();
+    this.#enter(page);
+  }
+
+  getPc(): bigint {
+    return this.registers[PAGE]! + BigInt(this.#offset);
+  }
+
+  setPc(pc: bigint): void {
+    this.registers[PAGE] = pc & ~0xfffn;
+    this.#offset = Number(pc & 0xfffn);
+    this.#records = FETCH_PAGE.records;
+  }
+
+  /** The page of the PC by another address. */
+  movePage(address: bigint): void {
+    this.registers[PAGE] = address & ~0xfffn;
+  }
+
+  /** PSTATE, or what translation depends on, has changed. */
+  contextChanged(): void {
+    const { el, pan } = this.state;
+    this.#codeTlb = el === 0 ? this.#userTlb : this.#kernelTlb;
+    this.tlb = el === 0 ? this.#userTlb : pan ? this.#panTlb : this.#kernelTlb;
+    this.#records = FETCH_PAGE.records;
+  }
+
+  #tlbs(): Tlb[] {
+    return [this.#userTlb, this.#kernelTlb, this.#panTlb];
+  }
+
+  /** The next store to each page is to be looked up again. */
+  forgetWritable(): void {
+    for (const tlb of this.#tlbs()) tlb.flushWritable();
+  }
+
+  flushTlb(): void {
+    for (const tlb of this.#tlbs()) tlb.flush();
+    this.#records = FETCH_PAGE.records;
+  }
+
+  flushPage(address: bigint): void {
+    for (const tlb of this.#tlbs()) tlb.flushPage(address);
+    this.#records = FETCH_PAGE.records;
+  }
+
+  /** Whether a TLB's accesses count as those of EL0. */
+  isUser(tlb: Tlb): boolean {
+    return tlb === this.#userTlb;
+  }
+
+  /** Loads and stores of `access` have the rights of EL0 (LDTR, STTR), unless PSTATE.UAO says otherwise. */
+  asUser(access: () => void): void {
+    const { tlb } = this;
+    if (!this.state.uao) this.tlb = this.#userTlb;
+    try {
+      access();
+    } finally {
+      this.tlb = tlb;
+    }
+  }
+
+  // Exceptions of instructions.
+
+  undefined(): never {
+    throw new Exception(syndrome(EC.unknown, 0), this.pc());
+  }
+
+  /** Raised where FP and SIMD are off for the level (CPACR_EL1.FPEN). */
+  checkFp(): void {
+    const enabled = Number((this.state.hot.cpacr >> 20n) & 3n);
+    if (enabled === 3 || (enabled === 1 && this.state.el === 1)) return;
+    throw new Exception(syndrome(EC.fpAccess, 0x1e0_0000), this.pc());
+  }
+
+  /** The record of the instruction that runs. */
+  get current(): Instruction {
+    return this.#records[(this.#offset - 4) >> 2]!;
+  }
+
+  // The parts of the builder that change where the CPU is, or leave it.
+
+  pc(): bigint {
+    return BigInt.asUintN(64, this.registers[PAGE]! + BigInt(this.#offset - 4));
+  }
+
+  branchBy(offset: number): void {
+    const target = this.#offset - 4 + offset;
+    if (target >= 0 && target < 4096) this.#offset = target;
+    else this.setPc(this.registers[PAGE]! + BigInt(target));
+  }
+
+  branchIf(condition: boolean, offset: number): void {
+    if (condition) this.branchBy(offset);
+  }
+
+  branchTo(target: bigint): void {
+    const halves = this.halves;
+    this.registers[SCRATCH] = target;
+    const low = halves[2 * SCRATCH]!;
+    const high = halves[2 * SCRATCH + 1]!;
+    this.#offset = low & 0xfff;
+    if (halves[2 * PAGE] === (low & ~0xfff) && halves[2 * PAGE + 1] === high && (low & 3) === 0) return;
+    halves[2 * PAGE] = low & ~0xfff;
+    halves[2 * PAGE + 1] = high;
+    this.#records = FETCH_PAGE.records;
+  }
+
+  base(slot: number): bigint {
+    if (slot === SP && (this.halves[2 * SP]! & 15) !== 0) this.#checkSp();
+    return this.registers[slot]!;
+  }
+
+  #checkSp(): void {
+    const { el, hot } = this.state;
+    if (hot.sctlr & (el === 0 ? SCTLR_SA0 : SCTLR_SA))
+      throw new Exception(syndrome(EC.spAlignment, 0), this.pc());
+  }
+
+  protected override loadSlowly(bytes: Bytes): bigint {
+    return loadSlowly(this, bytes);
+  }
+
+  protected override storeSlowly(bytes: Bytes, value: bigint): void {
+    storeSlowly(this, bytes, value);
+  }
+}

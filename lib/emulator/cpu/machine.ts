@@ -1,0 +1,54 @@
+/** What the CPUs of a virtual machine share. */
+import { CodeCache } from './code.ts';
+import type { Cpu } from './cpu.ts';
+import type { PhysicalMemory } from './memory.ts';
+
+export interface MachineOptions {
+  readonly memory: PhysicalMemory;
+  /**
+   * Whether the CPUs have an optional feature, by the names of `features.ts`. What they lack is UNDEFINED.
+   */
+  readonly hasFeature: (feature: string) => boolean;
+  /** ID_AA64MMFR0_EL1.PARange in bits. */
+  readonly physicalBits?: number;
+  /** What stage 2 translates: an address beyond it is an address size fault. */
+  readonly ipaBits?: number;
+  /** Told of an instruction that the CPU has (by its features) and this interpreter lacks, before it is UNDEFINED. */
+  readonly onGap?: (mnemonic: string, feature: string, word: number) => void;
+}
+
+export class Machine {
+  readonly memory: PhysicalMemory;
+  readonly code: CodeCache;
+  readonly cpus: Cpu[] = [];
+  readonly hasFeature: (feature: string) => boolean;
+  readonly physicalBits: number;
+  readonly ipaBits: number;
+  readonly onGap: NonNullable<MachineOptions['onGap']>;
+
+  constructor({ memory, hasFeature, physicalBits = 48, ipaBits = 40, onGap = () => {} }: MachineOptions) {
+    this.memory = memory;
+    // Stores to what has become code must be seen.
+    this.code = new CodeCache(memory, hasFeature, () => this.forgetWritable());
+    this.hasFeature = hasFeature;
+    this.physicalBits = physicalBits;
+    this.ipaBits = ipaBits;
+    this.onGap = onGap;
+  }
+
+  /** A log of dirty pages begins anew: `PhysicalMemory` is asked again before a page is written. */
+  forgetWritable(): void {
+    for (const cpu of this.cpus) cpu.forgetWritable();
+  }
+
+  /** The memory map has changed: nothing that was looked up is good any more. */
+  forgetMemory(): void {
+    this.code.clear();
+    for (const cpu of this.cpus) cpu.flushTlb();
+  }
+
+  /** The host has written to guest memory, by physical address. */
+  written(address: number, bytes: number): void {
+    this.code.written(address, bytes);
+  }
+}
