@@ -3,6 +3,8 @@
  *
  * @packageDocumentation
  */
+import { didYouMean } from '../abi/nearest.ts';
+import { registerBits } from '../abi/register-id.ts';
 import { KvmError } from '../errors.ts';
 import { CLIDR_RULES, FORMAT, type HostProfile, PMU_RULES, TIMER_CONTROL_RULES, VERSION } from './profile.ts';
 
@@ -17,7 +19,11 @@ const must =
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const text = must('a string', value => typeof value === 'string');
+// It is printed to a terminal, which some characters command, and whose text others turn around.
+const text = must(
+  'a string without control characters',
+  value => typeof value === 'string' && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(value),
+);
 const count = must(
   'a whole number, zero or more',
   value => Number.isSafeInteger(value) && (value as number) >= 0,
@@ -45,6 +51,9 @@ const only = (word: string) => absentOr(must(`'${word}', or absent`, value => va
 /** Names the field within, too: `.id must be …`. */
 const nested = (path: string, expected: string | undefined) =>
   expected === undefined ? undefined : `${path}\0${expected}`;
+/** A field by its name, which in a foreign file may be anything. */
+const named = (name: string, expected: string | undefined) =>
+  expected && nested(/^\w{1,64}$/.test(name) ? `.${name}` : '.(odd name)', expected);
 
 const list =
   (check: Check): Check =>
@@ -56,12 +65,16 @@ const list =
     }
     return undefined;
   };
+const some =
+  (check: Check): Check =>
+  value =>
+    Array.isArray(value) && value.length === 0 ? 'a list that is not empty' : list(check)(value);
 const table =
   (check: Check, key: Check = () => undefined): Check =>
   value => {
     if (!isObject(value)) return 'an object';
     for (const [name, one] of Object.entries(value)) {
-      const expected = nested(`.${name}`, key(name) ?? check(one));
+      const expected = named(name, key(name) ?? check(one));
       if (expected !== undefined) return expected;
     }
     return undefined;
@@ -70,8 +83,11 @@ const record =
   (fields: Readonly<Record<string, Check>>): Check =>
   value => {
     if (!isObject(value)) return 'an object';
-    for (const [name, check] of Object.entries(fields)) {
-      const expected = nested(`.${name}`, check(value[name]));
+    for (const name in value) {
+      if (!Object.hasOwn(fields, name)) return named(name, `absent${didYouMean(name, Object.keys(fields))}`);
+    }
+    for (const name in fields) {
+      const expected = named(name, fields[name]!(value[name]));
       if (expected !== undefined) return expected;
     }
     return undefined;
@@ -81,18 +97,18 @@ const digits = must(
   '16 hex digits or dots',
   value => typeof value === 'string' && /^[0-9a-f.]{16}$/.test(value),
 );
+const position = must('the position of a digit', name => /^\d{1,3}$/.test(String(name)));
+const storedRule = record({ stored: hex });
+const digitsRule = record({ digits: table(digits, position) });
 const rule: Check = value => {
   if (value === 'fixed' || value === 'ignored') return undefined;
   if (!isObject(value)) return "'fixed', 'ignored', or an object with stored or digits";
-  return 'stored' in value
-    ? record({ stored: hex })(value)
-    : record({ digits: table(digits, position) })(value);
+  return 'stored' in value ? storedRule(value) : digitsRule(value);
 };
 const orNull =
   (check: Check): Check =>
   value =>
     value === null ? undefined : check(value);
-const position = must('the position of a digit', name => /^\d{1,3}$/.test(String(name)));
 const numbered = (check: Check) =>
   table(
     check,
@@ -113,6 +129,8 @@ const register = record({
 });
 
 const profile = record({
+  format: oneOf([FORMAT]),
+  version: must(String(VERSION), value => value === VERSION),
   name: text,
   provenance: record({
     kernel: text,
@@ -131,7 +149,7 @@ const profile = record({
   enableCaps: list(count),
   maxVcpus: absentOr(count),
   ipaBits: record({ min: count, max: count, default: count }),
-  targets: record({ preferred: count, accepted: list(count) }),
+  targets: record({ preferred: count, accepted: some(count) }),
   knownFeatures: count,
   psci: record({
     withFeature: list(hex),
@@ -167,15 +185,15 @@ const profile = record({
     unknownFirmware: only('EINVAL'),
   }),
   anyCoprocessor: record({ registers: list(id), except: list(count) }),
-  configurations: list(
+  configurations: some(
     record({
-      features: list(count),
+      features: some(count),
       absent: absentOr(list(id)),
       resets: absentOr(table(hex, id)),
       writes: absentOr(table(orNull(rule), id)),
     }),
   ),
-  registers: list(register),
+  registers: some(register),
 });
 
 /**
@@ -197,23 +215,43 @@ function faultOf(value: HostProfile): string | undefined {
     const cure = isNewer ? '; a newer kvm-arm64 reads it' : '';
     return `its version is ${JSON.stringify(value.version)}, and this library reads ${VERSION}${cure}`;
   }
-  const fault = profile(value);
-  if (fault === undefined) return unknownReference(value);
+  const fault = profile(value) ?? relations(value);
+  if (fault === undefined) return undefined;
   const parts = fault.split('\0');
   return `${parts.slice(0, -1).join('').slice(1)} must be ${parts.at(-1)}`;
 }
 
-/** Registers that name others must name ones that stand before them. */
-function unknownReference({ registers }: HostProfile): string | undefined {
-  const ids = registers.map(one => one.id);
-  const twice = ids.find((one, i) => ids.indexOf(one) !== i);
-  if (twice !== undefined) return `registers has ${twice} twice`;
-  for (const [i, { sameAs, needs }] of registers.entries()) {
-    if (sameAs !== undefined && !ids.slice(0, i).includes(sameAs)) {
-      return `registers[${i}].sameAs must be the id of a register before it`;
+/** What fields that are right by themselves must be to each other. */
+function relations({ ipaBits, targets, registers, configurations }: HostProfile): string | undefined {
+  if (ipaBits.min > ipaBits.max) return nested('.ipaBits.min', 'at most ipaBits.max');
+  if (!targets.accepted.includes(targets.preferred)) {
+    return nested('.targets.preferred', 'one of targets.accepted');
+  }
+  // Registers that share their storage show what they can of a value that the widest can hold.
+  const storage = new Map<string, { bits: number }>();
+  for (const [i, { id, sameAs }] of registers.entries()) {
+    if (storage.has(id)) return nested(`.registers[${i}].id`, 'an id that no register before it has');
+    const shared = sameAs === undefined ? { bits: 0 } : storage.get(sameAs);
+    if (shared === undefined) return nested(`.registers[${i}].sameAs`, 'the id of a register before it');
+    shared.bits = Math.max(shared.bits, registerBits(BigInt(`0x${id}`)));
+    storage.set(id, shared);
+  }
+  const valueFault = (id: string, value: string) => {
+    const bits = storage.get(id)?.bits;
+    if (bits === undefined) return 'absent, as there is no such register';
+    return value.replace(/^0+/, '').length > bits / 4 ? `a number of ${bits} bits` : undefined;
+  };
+  for (const [i, { id, reset, needs }] of registers.entries()) {
+    const expected = valueFault(id, reset);
+    if (expected !== undefined) return nested(`.registers[${i}].reset`, expected);
+    if (needs !== undefined && !storage.has(needs.id)) {
+      return nested(`.registers[${i}].needs.id`, 'the id of a register');
     }
-    if (needs !== undefined && !ids.includes(needs.id)) {
-      return `registers[${i}].needs.id must be the id of a register`;
+  }
+  for (const [i, { resets = {} }] of configurations.entries()) {
+    for (const id in resets) {
+      const expected = valueFault(id, resets[id]!);
+      if (expected !== undefined) return nested(`.configurations[${i}].resets.${id}`, expected);
     }
   }
   return undefined;

@@ -2,7 +2,7 @@
  * Why the lab cannot run something: one clear line, and the machine's last words where it had any.
  *
  * `code` is one of
- * - `ERR_LAB_UNAVAILABLE`: QEMU is missing, or the lab is not set up; the message has the cure;
+ * - `ERR_LAB_UNAVAILABLE`: QEMU or its CPU model is missing, or the lab is not set up; the message has the cure;
  * - `ERR_LAB_SETUP`: set-up failed; nothing was added to the cache;
  * - `ERR_LAB_CRASHED`: the machine ended before the script did (kernel panic, QEMU refused to start);
  * - `ERR_LAB_TIMEOUT`: the machine was stopped because its time was up.

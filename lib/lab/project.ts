@@ -27,13 +27,16 @@ export function projectFolder(cwd: string): string {
  * @param parts - files and folders of the project; default: all of it, and the `node_modules` above it
  */
 export function* projectEntries(folder: string, parts: readonly string[] | undefined): Generator<Entry> {
-  const roots = (parts ?? ['.', ...modulesAbove(folder)])
+  const own = (parts ?? ['.', ...modulesAbove(folder)])
     .map(part => join(folder, part))
     .filter(path => existsSync(path));
+  const roots = [...own];
   for (const root of roots) {
-    // Links lengthen the list while it is walked.
+    // Links lengthen the list while it is walked. None takes along what is around the project; but that of a command
+    // in node_modules/.bin comes before that of its package.
     const follow = (target: string) => {
-      if (!roots.some(taken => isWithin(target, taken) || isWithin(taken, target))) roots.push(target);
+      const isTaken = roots.some(taken => isWithin(target, taken));
+      if (!isTaken && !own.some(one => isWithin(one, target))) roots.push(target);
     };
     yield* foldersAbove(root.slice(1));
     yield* walk(root, follow);

@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { LabError } from './error.ts';
+import { CPUS, QEMU } from './machine.ts';
 
 /** How a script ended, and where the time went. */
 export interface LabExit {
@@ -15,6 +16,9 @@ export interface LabExit {
 }
 
 const CONSOLE_TAIL = 4096;
+
+/** What QEMU says of a CPU that it has not, whether or not properties follow (`parse_cpu_option`, cpu-target.c). */
+const NO_CPU = /unable to find CPU model '(.*)'/;
 
 /**
  * Follows a machine to its end, which comes within the time limit.
@@ -69,7 +73,13 @@ export async function watch(
       const message = `the lab was stopped after ${timeoutMs / 1000} s, while ${phase}`;
       throw new LabError('ERR_LAB_TIMEOUT', message, { console });
     }
-    const cause = /(?:Kernel panic - |lab: ).*/.exec(console)?.[0] ?? (await complaint).trim();
+    const said = (await complaint).trim();
+    const cpu = NO_CPU.exec(said)?.[1];
+    if (cpu !== undefined) {
+      const cure = `cpu takes ${Object.keys(CPUS).join(', ')}, or a model that ${QEMU} -cpu help lists`;
+      throw new LabError('ERR_LAB_UNAVAILABLE', `QEMU has no CPU model ${JSON.stringify(cpu)}: ${cure}`);
+    }
+    const cause = /(?:Kernel panic - |lab: ).*/.exec(console)?.[0] ?? said;
     const message = `the machine ended while ${phase}: ${cause || 'without a message'}`;
     throw new LabError('ERR_LAB_CRASHED', message, { console });
   } finally {

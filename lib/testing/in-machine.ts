@@ -142,12 +142,14 @@ async function runMachine(
   };
 
   const exit = machine.exit.then(
-    ({ status }) => `Node has ended with status ${status}`,
-    (error: Error) => error.message,
+    ({ status }) =>
+      (inCase: boolean) =>
+        inCase ? `the case ended its process (status ${status})` : `Node has ended with status ${status}`,
+    (error: Error) => () => error.message,
   );
   const [end, stdout, stderr] = await Promise.all([exit, readStdout(), readStderr()]);
   clearTimeout(timer);
-  const message = [late ?? end, stderr.trimEnd()].join('\n').trimEnd();
+  const message = [late ?? end(running !== undefined), stderr.trimEnd()].join('\n').trimEnd();
   if (running === undefined) {
     failAll(cases, `the guest did not get to this case: ${message}`);
     return [];

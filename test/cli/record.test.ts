@@ -44,7 +44,7 @@ describe('record', () => {
     const { code, stderr } = await cli('record --kernel 4.19', { KVM_ARM64_CACHE: folder });
     expect(code).toBe(99);
     expect(stderr).toMatch(
-      /^kvm-arm64: (Linux 4\.19 is not set up: kvm-arm64 lab setup|qemu-system-aarch64 is not installed)/,
+      /^kvm-arm64: (Linux 4\.19 is not set up: kvm-arm64 lab setup|qemu-system-aarch64 is not installed)/m,
     );
   });
 });

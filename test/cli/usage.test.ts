@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '#lib/cli/commands.js';
 import { parse } from '#lib/cli/parse.js';
@@ -64,6 +65,8 @@ const WRONG_LINES: [words: string, line: string][] = [
     'regs --features PMU_V4 --backend emulated',
     'feature must be a name of KVM_ARM_VCPU_* (did you mean PMU_V3?); got "PMU_V4"',
   ],
+  ['lab run -- node no-such.js', `lab run finds no script ${resolve('no-such.js')}`],
+  ['lab run -- node test/no-such/main', `lab run finds no script ${resolve('test/no-such/main')}`],
   ['record --cpus 0', '--cpus takes a positive whole number; got "0"'],
   ['regs --features 999 --backend emulated', 'feature must be an integer from 0 to 223; got 999'],
   [

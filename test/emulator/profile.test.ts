@@ -7,6 +7,11 @@ import { HOSTS, type HostProfile, loadHost } from '#lib/emulator/profile.js';
 const shipped = loadHost('linux-6.12-max-sve');
 const fresh = () => structuredClone(shipped) as unknown as Record<string, unknown>;
 
+/** A core register of 64 bits, the id of another, and the greatest value. */
+const X0 = { id: '6030000000100000', reset: '0' };
+const X1 = '6030000000100002';
+const WIDEST = 'ffffffffffffffff';
+
 function refusal(profile: unknown): { code?: string; message?: string } | undefined {
   try {
     const kvm = Kvm.open({ host: profile as HostProfile });
@@ -45,11 +50,59 @@ describe('a host profile', () => {
       { ...fresh(), registers: [{ id: '6030000000100000', reset: '0', sameAs: '6030000000100002' }] },
       'registers[0].sameAs must be the id of a register before it',
     ],
+    [{ ...fresh(), configurations: [] }, 'configurations must be a list that is not empty'],
+    [
+      { ...fresh(), configurations: [{ features: [] }] },
+      'configurations[0].features must be a list that is not empty',
+    ],
+    [{ ...fresh(), registers: [] }, 'registers must be a list that is not empty'],
+    [
+      { ...fresh(), targets: { preferred: 5, accepted: [] } },
+      'targets.accepted must be a list that is not empty',
+    ],
+    [
+      { ...fresh(), targets: { preferred: 4, accepted: [5] } },
+      'targets.preferred must be one of targets.accepted',
+    ],
+    [{ ...fresh(), ipaBits: { min: 41, max: 40, default: 40 } }, 'ipaBits.min must be at most ipaBits.max'],
+    [{ ...fresh(), registers: [X0, X0] }, 'registers[1].id must be an id that no register before it has'],
+    [
+      { ...fresh(), registers: [{ ...X0, reset: '10000000000000000' }] },
+      'registers[0].reset must be a number of 64 bits',
+    ],
+    [
+      { ...fresh(), registers: [X0], configurations: [{ features: [0], resets: { [X0.id]: `1${WIDEST}` } }] },
+      `configurations[0].resets.${X0.id} must be a number of 64 bits`,
+    ],
+    [
+      { ...fresh(), registers: [X0], configurations: [{ features: [0], resets: { [X1]: '0' } }] },
+      `configurations[0].resets.${X1} must be absent, as there is no such register`,
+    ],
+    [{ ...fresh(), name: 'a\x1b[2Jb' }, 'name must be a string without control characters'],
+    [{ ...fresh(), name: 'a\u202eb' }, 'name must be a string without control characters'],
+    [
+      { ...fresh(), provenance: { ...shipped.provenance, kernel: '6.12\n' } },
+      'provenance.kernel must be a string without control characters',
+    ],
+    [{ ...fresh(), capabilitys: {} }, 'capabilitys must be absent (did you mean capabilities?)'],
+    [{ ...fresh(), '\x1b[2J': {} }, '(odd name) must be absent'],
+    [
+      { ...fresh(), behaviours: { ...shipped.behaviours, rawcore: true } },
+      'behaviours.rawcore must be absent (did you mean rawCore?)',
+    ],
+    [{ ...fresh(), registers: [{ ...X0, sameas: X1 }] }, 'registers[0].sameas must be absent'],
   ])('is refused by the name of the field: %#', (profile, message) => {
     expect(refusal(profile)).toMatchObject({
       code: 'ERR_BAD_PROFILE',
       message: expect.stringContaining(message),
     });
+  });
+
+  it('may have the greatest value of a register, and zeros before it', () => {
+    const registers = shipped.registers.map(one =>
+      one.id === X0.id ? { ...one, reset: `00${WIDEST}` } : one,
+    );
+    expect(refusal({ ...fresh(), registers })).toBeUndefined();
   });
 
   it('with any field missing or of another type is refused, or works', () => {

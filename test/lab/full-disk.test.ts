@@ -48,7 +48,7 @@ describeSetup(
       const script = `
         kvm-arm64 lab setup >/dev/null 2>&1
         head -c 5000000 /dev/zero >full 2>/dev/null
-        kvm-arm64 lab run -- node main.js`;
+        kvm-arm64 lab run -- node --version`;
       const { stdout, stderr } = await onDisk('4m', 70_000, script);
       expect(stderr).toMatch(
         /^kvm-arm64: the lab's initrd cannot be written: ENOSPC: no space left on device.*\n$/,

@@ -93,10 +93,18 @@ describeLab('a lab that fails', () => {
     });
   });
 
+  it('says in one line that QEMU has no such CPU', { timeout: BOOT }, async () => {
+    await assert.rejects(runSource('', { cpu: 'no-such-cpu,pmu=off' }), {
+      code: 'ERR_LAB_UNAVAILABLE',
+      message:
+        'QEMU has no CPU model "no-such-cpu": cpu takes max, max-sve, neoverse-n1, cortex-a57, or a model that qemu-system-aarch64 -cpu help lists',
+    });
+  });
+
   it('quotes QEMU', { timeout: BOOT }, async () => {
-    await assert.rejects(runSource('', { cpu: 'no-such-cpu' }), (error: LabError) => {
+    await assert.rejects(runSource('', { cpu: 'max,no-such=on' }), (error: LabError) => {
       assert.equal(error.code, 'ERR_LAB_CRASHED');
-      assert.match(error.message, /unable to find CPU model 'no-such-cpu'/);
+      assert.match(error.message, /Property 'max-arm-cpu\.no-such' not found/);
       return true;
     });
   });

@@ -22,8 +22,10 @@ let folder: string;
 let project: string;
 
 const FILES: Readonly<Record<string, string>> = {
+  'around.txt': '',
   'linked/package.json': '{ "name": "linked", "main": "index.js" }',
   'linked/index.js': "module.exports = 'linked';",
+  'linked/bin.js': '',
   'project/package.json': '{ "name": "project", "type": "module" }',
   'project/node_modules/own/package.json': '{ "name": "own", "main": "index.js" }',
   'project/node_modules/own/index.js': "module.exports = 'own';",
@@ -51,6 +53,9 @@ beforeAll(() => {
     writeFileSync(join(folder, name), content);
   }
   symlinkSync('../../linked', join(project, 'node_modules/linked'));
+  symlinkSync('../..', join(project, 'node_modules/around'));
+  mkdirSync(join(project, 'node_modules/.bin'));
+  symlinkSync('../linked/bin.js', join(project, 'node_modules/.bin/linked'));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -64,6 +69,21 @@ it('what is taken along has no .git and nothing for another CPU, but what links 
   expect(paths).toContain(join(folder, 'linked/index.js'));
   expect(paths.filter(path => /\.git|tool-x64/.test(path))).toEqual([]);
   expect([...archive(projectEntries(project, undefined))].length).toBeGreaterThan(paths.length);
+});
+
+it('a linked package is there as a whole, though the link of its command comes first', () => {
+  const paths = [...projectEntries(project, ['node_modules/.bin', 'node_modules/linked'])].map(
+    ({ path }) => `/${path}`,
+  );
+  const at = (path: string) => paths.indexOf(join(folder, path));
+  expect(at('linked/bin.js')).toBeGreaterThan(-1);
+  expect(at('linked/bin.js')).toBeLessThan(at('linked/index.js'));
+});
+
+it('what is around the project stays here, though a link leads to it', () => {
+  const paths = [...projectEntries(project, undefined)].map(({ path }) => `/${path}`);
+  expect(paths).toContain(join(project, 'node_modules/around'));
+  expect(paths).not.toContain(join(folder, 'around.txt'));
 });
 
 describeLab('lab run', () => {

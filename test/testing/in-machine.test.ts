@@ -73,7 +73,7 @@ describe('cases that hang and die', () => {
       ['throws no error', 'thrown: 42'],
       ['hangs', 'the case took longer than 0.05 s'],
       ['skips itself', 'too hot'],
-      ['ends the process', 'Node has ended with status 3\nlast words'],
+      ['ends the process', 'the case ended its process (status 3)\nlast words'],
       ['prints a lot', undefined],
       ['blocks the process', 'the case took longer than 0.05 s, and its machine was stopped'],
       ['passes', undefined],

@@ -3,6 +3,8 @@
  *
  * @packageDocumentation
  */
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
 import { startLab } from '../../lab/run.ts';
 import type { Command } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -35,6 +37,7 @@ it is written, and the exit code of the program is that of this command. Of file
     if (program !== 'node' || script === undefined) {
       throw new UsageError(`lab run takes node and a script after --; got ${JSON.stringify(rest.join(' '))}`);
     }
+    if (!script.startsWith('-')) checkScript(resolve(script));
     const lab = await startLab({
       ...machineOf(context),
       script,
@@ -51,3 +54,12 @@ it is written, and the exit code of the program is that of this command. Of file
     return (await lab.exit).status;
   },
 };
+
+/** Finds it as Node does, which may add an extension: before a boot, which is long. */
+function checkScript(path: string): void {
+  try {
+    createRequire(import.meta.url).resolve(path);
+  } catch {
+    throw new UsageError(`lab run finds no script ${path}`);
+  }
+}

@@ -64,8 +64,8 @@ but for date and version.`,
     const file = options.get('output');
     if (file !== undefined) checkOutput(file);
     const inLab = Object.keys(MACHINE_OPTIONS).some(name => options.has(name));
-    if (process.stderr.isTTY)
-      showProgress(inLab ? `recording ${describeMachine(machineOf(context))}` : 'recording');
+    if (inLab) showProgress(`booting and recording ${describeMachine(machineOf(context))}: a minute or two`);
+    else if (process.stderr.isTTY) showProgress('recording');
     const profile = await (inLab ? recordInLab(context) : recordHere(options)).finally(clearProgress);
     const text = formatProfile(profile);
     if (file === undefined) {
