@@ -10,6 +10,8 @@ export {
   type HostComparison,
   WANTED_FEATURES,
 } from './compare/compare-hosts.ts';
+export { decodeState } from './snapshot/decode-state.ts';
+export { encodeState } from './snapshot/encode-state.ts';
 export type { Effect, FieldDifference, Finding, Remedy, Verdict } from './snapshot/finding.ts';
 export type { Phase } from './snapshot/phases.ts';
 export {
@@ -19,6 +21,7 @@ export {
   type RestorePlan,
 } from './snapshot/plan-restore.ts';
 export { RestoreError, restoreVcpu } from './snapshot/restore-vcpu.ts';
+export { type StateJson, stateToJson, type VcpuJson } from './snapshot/state-json.ts';
 export { describeFinding } from './snapshot/text.ts';
 export {
   type Provenance,
