@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+export { applyBaseline, type Baseline, baseline, type Spoiler } from './compare/baseline.ts';
 export {
   compareHosts,
   type FeatureOptions,
@@ -11,6 +12,7 @@ export {
   WANTED_FEATURES,
 } from './compare/compare-hosts.ts';
 export { decodeState } from './snapshot/decode-state.ts';
+export { diffStates, type StateDifference } from './snapshot/diff-states.ts';
 export { encodeState } from './snapshot/encode-state.ts';
 export type { Effect, FieldDifference, Finding, Remedy, Verdict } from './snapshot/finding.ts';
 export type { Phase } from './snapshot/phases.ts';

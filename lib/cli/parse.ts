@@ -133,7 +133,7 @@ function checkPositionals({ name, positionals: names = [] }: Command, given: rea
   const missing = names.slice(given.length).filter(wanted => !wanted.startsWith('['));
   if (missing.length > 0)
     throw new UsageError(`${name} needs ${missing.join(' ')}; see kvm-arm64 ${name} --help`);
-  const surplus = given[names.length];
+  const surplus = names.at(-1)?.includes('...') ? undefined : given[names.length];
   if (surplus === undefined) return;
   const subcommands = COMMANDS.filter(command => command.name.startsWith(`${name} `));
   const near = didYouMean(

@@ -3,7 +3,6 @@
  *
  * @packageDocumentation
  */
-import { createRequire } from 'node:module';
 import { release } from 'node:os';
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_MP_STATE, mpStateNumber } from '../abi/mp-state.ts';
@@ -12,6 +11,7 @@ import type { VcpuEvents } from '../abi/structs.ts';
 import { KvmError } from '../errors.ts';
 import { RegisterBatch } from '../register-batch.ts';
 import type { Vcpu } from '../vcpu.ts';
+import { version } from '../version.ts';
 
 /** A vCPU at rest. PSCI version, bit maps of hypercall services, counters and vector lengths are registers, too. */
 export interface VcpuState {
@@ -112,16 +112,11 @@ export function saveVcpus(vcpus: Iterable<Vcpu>): SavedState {
       host,
       backend,
       ...(backend === 'native' && { kernel: release() }),
-      tool: `kvm-arm64 ${packageVersion()}`,
+      tool: `kvm-arm64 ${version()}`,
       saved: new Date().toISOString(),
     },
     vcpus: list.map(saveVcpu),
   };
-}
-
-function packageVersion(): string {
-  // By the package's own name, as the way from here to the file differs between source and build.
-  return createRequire(import.meta.url)('kvm-arm64/package.json').version;
 }
 
 function notInitialized(vcpu: Vcpu): KvmError {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '#lib/cli/commands.js';
 import { parse } from '#lib/cli/parse.js';
 import { UsageError } from '#lib/cli/usage-error.js';
-import { cli } from './support.ts';
+import { cli, wordsOf } from './support.ts';
 
 /** What parsing refuses: without a process for each, as they would take seconds. */
 const WRONG_WORDS: [words: string, line: string][] = [
@@ -106,7 +106,7 @@ describe('help', () => {
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(
       new RegExp(
-        `^Usage: kvm-arm64 ${name}( VERSION| \\[HOST\\])? \\[options\\]( -- node SCRIPT ARGS)?$`,
+        `^Usage: kvm-arm64 ${name}( VERSION| \\[?HOST(\\.\\.\\.)?\\]?| FILE| STATE HOST| A B)? \\[options\\]( -- node SCRIPT ARGS)?$`,
         'm',
       ),
     );
@@ -119,7 +119,7 @@ describe('help', () => {
       example => !/native|doctor|^lab|^record/.test(example),
     ),
   )('is right: %s', async example => {
-    const { code, stderr } = await cli(example.replaceAll("'", ''), { KVM_ARM64_BACKEND: 'emulated' });
+    const { code, stderr } = await cli(wordsOf(example), { KVM_ARM64_BACKEND: 'emulated' });
     expect([code, stderr]).toEqual([0, '']);
   });
 

@@ -8,6 +8,7 @@ import { registerBits } from '../../abi/register-id.ts';
 import { formatRegister } from '../../abi/register-names.ts';
 import { featureBit, featureName, type VcpuFeature } from '../../abi/vcpu-features.ts';
 import type { Command } from '../command.ts';
+import { parseFeatures } from '../feature-option.ts';
 import { hex } from '../json.ts';
 import { table } from '../table.ts';
 
@@ -69,11 +70,6 @@ export const regs: Command = {
     };
   },
 };
-
-function parseFeatures(list: string): (VcpuFeature | number)[] {
-  if (list === '') return [];
-  return list.split(',').map(text => (/^\d+$/.test(text) ? Number(text) : (text as VcpuFeature)));
-}
 
 function namesOf(registers: readonly { readonly name: string }[]): string[] {
   return registers.map(({ name }) => name);
