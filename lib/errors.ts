@@ -37,7 +37,10 @@ export interface KvmErrorDetails {
  * - `ERR_CLOSED`: the object, or the VM or Kvm that it belongs to, was closed;
  * - `ERR_BACKEND_UNAVAILABLE`: the backend that was asked for cannot be used here; `hint` has the cure;
  * - `ERR_NOT_EMULATED`: the kernel would answer this request, and the emulated host does not yet;
- * - `ERR_BAD_PROFILE`: a host profile is damaged or foreign; the message names the field.
+ * - `ERR_BAD_PROFILE`: a host profile is damaged or foreign; the message names the field;
+ * - `ERR_BAD_STATE`: a state file is; the message names offset or field;
+ * - `ERR_WILL_NOT_LOAD`: a restore was not begun, as its plan says that it would fail;
+ * - `ERR_NOT_INITIALIZED`: a vCPU cannot be saved before `init()`.
  */
 export class KvmError extends Error {
   override readonly name = 'KvmError';

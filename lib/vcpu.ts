@@ -14,6 +14,7 @@ import {
   encodeVcpuInit,
   STRUCT_SIZE,
   type VcpuEvents,
+  type VcpuInit,
 } from './abi/structs.ts';
 import { featureBit, VCPU_FEATURE_CAPABILITY, type VcpuFeature } from './abi/vcpu-features.ts';
 import { AttrResource } from './attributes.ts';
@@ -54,6 +55,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
   readonly vm: Vm;
   /** The id that it was created with. */
   readonly id: number;
+  #initializedWith: VcpuInit | undefined;
 
   /** @internal Use {@link Vm.createVcpu}. */
   constructor(handle: VcpuHandle, vm: Vm, id: number) {
@@ -88,6 +90,12 @@ export class Vcpu extends AttrResource<VcpuHandle> {
       const hint = hintFor('KVM_ARM_VCPU_INIT', result, { lacking: this.#lacking(bits) });
       throw ioctlError('KVM_ARM_VCPU_INIT', result, { hint });
     }
+    this.#initializedWith = { target, featureBits: bits };
+  }
+
+  /** Target and features of the last {@link init}, as the kernel does not tell them; undefined before. Kept after close. */
+  get initializedWith(): VcpuInit | undefined {
+    return this.#initializedWith;
   }
 
   /**

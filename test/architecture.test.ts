@@ -17,11 +17,14 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   emulator: ['abi', 'errors', 'backend', 'cpu'],
   classes: ['abi', 'errors', 'backend'],
   entries: ['abi', 'classes', 'native', 'emulator'],
+  snapshot: ['abi', 'errors', 'classes'],
+  compare: ['abi', 'classes', 'snapshot'],
+  state: ['snapshot', 'compare'],
   record: ['abi', 'errors', 'backend', 'native', 'emulator'],
   lab: [],
   testing: ['abi', 'entries', 'lab'],
   fidelity: ['abi', 'errors', 'backend', 'native', 'emulator', 'lab'],
-  cli: ['abi', 'errors', 'native', 'emulator', 'classes', 'entries', 'record', 'lab'],
+  cli: ['abi', 'errors', 'native', 'emulator', 'classes', 'entries', 'record', 'lab', 'state'],
 };
 
 const ENTRIES = ['index.ts', 'emulator.ts', 'native.ts', 'load-backend.ts'];

@@ -53,7 +53,7 @@ export type Passed = number;
 export interface Command {
   /** One word, or two (`psci set`). */
   readonly name: string;
-  /** Names of the arguments; in brackets one that need not be given. */
+  /** Names of the arguments; in brackets one that need not be given; the last may end in `...`, for any number. */
   readonly positionals?: readonly string[];
   /** What must follow `--`; absent for a command that takes nothing there. */
   readonly rest?: string;

@@ -4,6 +4,8 @@
  * @packageDocumentation
  */
 import type { Command, Options } from './command.ts';
+import { baseline } from './commands/baseline.ts';
+import { compare } from './commands/compare.ts';
 import { doctor } from './commands/doctor.ts';
 import { hosts } from './commands/hosts.ts';
 import { info } from './commands/info.ts';
@@ -11,10 +13,15 @@ import { labList } from './commands/lab-list.ts';
 import { labRun } from './commands/lab-run.ts';
 import { labSetup } from './commands/lab-setup.ts';
 import { labShell } from './commands/lab-shell.ts';
+import { plan } from './commands/plan.ts';
 import { psci } from './commands/psci.ts';
 import { psciSet } from './commands/psci-set.ts';
 import { record } from './commands/record.ts';
 import { regs } from './commands/regs.ts';
+import { stateDiff } from './commands/state-diff.ts';
+import { stateLoad } from './commands/state-load.ts';
+import { stateSave } from './commands/state-save.ts';
+import { stateShow } from './commands/state-show.ts';
 
 /** All commands, in the order of the help. */
 export const COMMANDS: readonly Command[] = [
@@ -25,6 +32,13 @@ export const COMMANDS: readonly Command[] = [
   regs,
   hosts,
   record,
+  compare,
+  plan,
+  baseline,
+  stateSave,
+  stateShow,
+  stateDiff,
+  stateLoad,
   labList,
   labSetup,
   labRun,

@@ -13,7 +13,10 @@ export const EXIT = { ok: 0, refused: 1, usage: 2, noNative: 3, lab: 99 } as con
 /** What `--help` says of them. */
 export const EXIT_MEANINGS: readonly (readonly [code: number, meaning: string])[] = [
   [EXIT.ok, 'it is done'],
-  [EXIT.refused, 'the host refused'],
+  [
+    EXIT.refused,
+    'the host refused; of compare, plan and baseline: it does not load; of state diff: they differ',
+  ],
   [EXIT.usage, 'wrong usage'],
   [
     EXIT.noNative,
@@ -23,7 +26,12 @@ export const EXIT_MEANINGS: readonly (readonly [code: number, meaning: string])[
 ];
 
 /** What the library says of a value that came from the command line or the environment. */
-const BAD_VALUE: readonly unknown[] = ['ERR_INVALID_ARG_VALUE', 'ERR_OUT_OF_RANGE', 'ERR_BAD_PROFILE'];
+const BAD_VALUE: readonly unknown[] = [
+  'ERR_INVALID_ARG_VALUE',
+  'ERR_OUT_OF_RANGE',
+  'ERR_BAD_PROFILE',
+  'ERR_BAD_STATE',
+];
 
 /** The exit code for an error; `undefined` for one that only a fault of this program explains. */
 export function exitCodeOf(error: unknown): number | undefined {

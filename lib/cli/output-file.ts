@@ -27,14 +27,14 @@ export function checkOutput(file: string): void {
  *
  * @throws UsageError
  */
-export function writeOutput(file: string, text: string): void {
+export function writeOutput(file: string, content: string | Uint8Array): void {
   orRefuse(file, () => {
     const existing = statSync(file, { throwIfNoEntry: false });
-    if (existing?.isFile() === false) return writeFileSync(file, text);
+    if (existing?.isFile() === false) return writeFileSync(file, content);
     const place = existing === undefined ? file : realpathSync(file);
     const temporary = `${place}.${randomUUID()}`;
     try {
-      writeFileSync(temporary, text);
+      writeFileSync(temporary, content);
       renameSync(temporary, place);
     } finally {
       rmSync(temporary, { force: true });

@@ -152,7 +152,7 @@ function checkPositionals({ name, positionals: names = [] }: Command, given: rea
   const missing = names.slice(given.length).filter(wanted => !wanted.startsWith('['));
   if (missing.length > 0)
     throw new UsageError(`${name} needs ${missing.join(' ')}; see kvm-arm64 ${name} --help`);
-  const surplus = given[names.length];
+  const surplus = names.at(-1)?.includes('...') ? undefined : given[names.length];
   if (surplus === undefined) return;
   const subcommands = namesOf(groupOf(name)).map(full => full.slice(name.length + 1));
   const near = didYouMean(surplus, subcommands);

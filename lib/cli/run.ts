@@ -5,12 +5,12 @@
  */
 import type { KvmError } from '../errors.ts';
 import { Kvm, type OpenOptions } from '../index.ts';
+import { version } from '../version.ts';
 import type { Context } from './command.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { help } from './help.ts';
 import { toJson } from './json.ts';
 import { atTerminator, parse } from './parse.ts';
-import { version } from './version.ts';
 
 /**
  * Runs a command line. Results go to stdout, and so does the error as JSON with `--json`; a line for people about the

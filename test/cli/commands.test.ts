@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '#lib/cli/commands.js';
-import { cli, emulatedJson } from './support.ts';
+import { cli, emulatedJson, wordsOf } from './support.ts';
 
 const HOST = 'linux-6.12-neoverse-n1';
 const FIRST_LINE = `Backend: emulated (${HOST})\n`;
@@ -238,6 +238,6 @@ test.each(
   ),
 )('the JSON of %s has the fields that its help names', async (_, examples, fields) => {
   const [example = ''] = examples;
-  const { json } = await emulatedJson(example);
+  const { json } = await emulatedJson(wordsOf(example));
   expect(Object.keys(json)).toEqual(['backend', 'host', ...Object.keys(fields)]);
 });

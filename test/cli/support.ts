@@ -1,4 +1,9 @@
 /** Runs the program as it is installed: the compiled file, in a process of its own. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Kvm } from '#lib/emulator.js';
+import { encodeState, saveVcpus } from '#lib/state.js';
 import { type ChildEnd, node, ROOT } from '../native/support.ts';
 
 export const BIN = `${ROOT}/dist/lib/cli/main.js`;
@@ -15,4 +20,25 @@ export function cli(words: string, env: NodeJS.ProcessEnv = {}): Promise<ChildEn
 export async function emulatedJson(words: string) {
   const { code, stdout, stderr } = await cli(`${words} --json`, { KVM_ARM64_BACKEND: 'emulated' });
   return { code, stderr, json: JSON.parse(stdout) };
+}
+
+/** The words of an example of the help, with files behind the names of state files: `guest.state`. */
+export function wordsOf(example: string): string {
+  return example.replaceAll("'", '').replaceAll(/\w+\.state/g, name => join(stateFolder(), name));
+}
+
+let folder: string | undefined;
+
+function stateFolder(): string {
+  if (folder !== undefined) return folder;
+  const made = mkdtempSync(join(tmpdir(), 'kvm-arm64-examples-'));
+  folder = made;
+  process.on('exit', () => rmSync(made, { recursive: true }));
+  const kvm = Kvm.open({ host: 'linux-6.12-max' });
+  const vcpu = kvm.createVm().createVcpu(0);
+  vcpu.init();
+  const state = encodeState(saveVcpus([vcpu]));
+  kvm.close();
+  for (const name of ['guest', 'before', 'after']) writeFileSync(join(made, `${name}.state`), state);
+  return made;
 }

@@ -3,13 +3,13 @@ import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '#lib/cli/commands.js';
 import { parse } from '#lib/cli/parse.js';
 import { UsageError } from '#lib/cli/usage-error.js';
-import { cli } from './support.ts';
+import { cli, wordsOf } from './support.ts';
 
 /** What parsing refuses: without a process for each, as they would take seconds. */
 const WRONG_WORDS: [words: string, line: string][] = [
   [
     '',
-    'a command is missing: info, doctor, psci, psci set, regs, hosts, record, lab list, lab setup, lab run, lab shell; see kvm-arm64 --help',
+    'a command is missing: info, doctor, psci, psci set, regs, hosts, record, compare, plan, baseline, state save, state show, state diff, state load, lab list, lab setup, lab run, lab shell; see kvm-arm64 --help',
   ],
   ['lab', 'lab is one of lab list, lab setup, lab run, lab shell; see kvm-arm64 lab --help'],
   ['lab rnu --help', 'lab is one of lab list, lab setup, lab run, lab shell; see kvm-arm64 lab --help'],
@@ -51,7 +51,7 @@ const WRONG_WORDS: [words: string, line: string][] = [
 const WRONG_LINES: [words: string, line: string][] = [
   [
     '',
-    'a command is missing: info, doctor, psci, psci set, regs, hosts, record, lab list, lab setup, lab run, lab shell; see kvm-arm64 --help',
+    'a command is missing: info, doctor, psci, psci set, regs, hosts, record, compare, plan, baseline, state save, state show, state diff, state load, lab list, lab setup, lab run, lab shell; see kvm-arm64 --help',
   ],
   [
     'info --backend emluated',
@@ -116,7 +116,7 @@ describe('help', () => {
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(
       new RegExp(
-        `^Usage: kvm-arm64 ${name}( VERSION| \\[HOST\\])? \\[options\\]( -- node SCRIPT ARGS)?$`,
+        `^Usage: kvm-arm64 ${name}( VERSION| \\[?HOST(\\.\\.\\.)?\\]?| FILE| STATE HOST| A B)? \\[options\\]( -- node SCRIPT ARGS)?$`,
         'm',
       ),
     );
@@ -129,7 +129,7 @@ describe('help', () => {
       example => !/native|doctor|^lab|^record/.test(example),
     ),
   )('is right: %s', async example => {
-    const { code, stderr } = await cli(example.replaceAll("'", ''), { KVM_ARM64_BACKEND: 'emulated' });
+    const { code, stderr } = await cli(wordsOf(example), { KVM_ARM64_BACKEND: 'emulated' });
     expect([code, stderr]).toEqual([0, '']);
   });
 

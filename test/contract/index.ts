@@ -16,6 +16,7 @@ import { pmu } from './pmu.ts';
 import { psciVersion } from './psci-version.ts';
 import { registerErrors } from './register-errors.ts';
 import { registerList } from './register-list.ts';
+import { savedStates } from './saved-states.ts';
 import { system } from './system.ts';
 import { timers } from './timers.ts';
 import { vcpuCreation } from './vcpu-creation.ts';
@@ -38,6 +39,7 @@ const subjects: Record<string, Suite> = {
   vcpuEvents,
   batches,
   lifetime,
+  savedStates,
   errors,
   escapeHatch,
 };

@@ -64,6 +64,7 @@ const ALWAYS = new Set<string | symbol>([
   'constructor',
   'close',
   'closed',
+  'initializedWith',
   Symbol.dispose,
   'handle',
   'check',

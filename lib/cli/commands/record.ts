@@ -16,12 +16,12 @@ import { probe } from '../../native/probe.ts';
 import { formatProfile } from '../../record/format-profile.ts';
 import { identifyMachine } from '../../record/identify-machine.ts';
 import { recordHost } from '../../record/record-host.ts';
+import { version } from '../../version.ts';
 import type { Command, Context } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { MACHINE_OPTIONS, machineOf } from '../machine-options.ts';
 import { checkOutput, writeOutput } from '../output-file.ts';
 import { clearProgress, showProgress } from '../progress.ts';
-import { version } from '../version.ts';
 
 /** In which a machine that is busy with other things records all the same. */
 const LAB_TIMEOUT = 15 * 60_000;

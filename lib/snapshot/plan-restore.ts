@@ -1,0 +1,149 @@
+/**
+ * Whether a state loads on a host, said beforehand: by doing it there, on a scratch VM that is closed again. On an
+ * emulated host that needs no Arm machine; it answers as the kernel does that it was recorded from.
+ *
+ * @packageDocumentation
+ */
+import { formatRegister } from '../abi/register-names.ts';
+import { KvmError } from '../errors.ts';
+import type { Kvm } from '../kvm.ts';
+import { type Register, type RegisterBatch, toRegisterId } from '../register-batch.ts';
+import type { Vcpu } from '../vcpu.ts';
+import type { Vm } from '../vm.ts';
+import { acceptedFeatures, featureNames } from './features.ts';
+import { differingFields, type Effect, type Finding, isNoticed, type Verdict, verdictOf } from './finding.ts';
+import { phaseOf } from './phases.ts';
+import { addRemedies } from './remedies.ts';
+import { settledValue } from './unused.ts';
+import type { SavedState, VcpuState } from './vcpu-state.ts';
+import { byPhase, prepareVcpu, writePhases, writeRunState } from './write-state.ts';
+
+/** Options of a restore, and of its plan. */
+export interface RestoreOptions {
+  /** Registers of the state that are not written. */
+  readonly omit?: Iterable<Register> | undefined;
+}
+
+/** Options of {@link planRestore}. */
+export interface PlanOptions extends RestoreOptions {
+  /**
+   * The host that the state comes from, where it is at hand: remedies are then tried there, too. Without it they are what
+   * the destination would accept.
+   */
+  readonly source?: Kvm | undefined;
+}
+
+/** What will happen. */
+export interface RestorePlan {
+  /** The destination. */
+  readonly host: string;
+  readonly verdict: Verdict;
+  /** Whether the restore will work. */
+  readonly loads: boolean;
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Says what a restore on a host will do: every register that the host lacks, refuses or would change, by name.
+ *
+ * @param state - one vCPU, or all of a file
+ * @param kvm - the destination: this machine's KVM, or `Kvm.open({ host })` of a recorded or modelled one
+ * @example
+ * ```ts
+ * const plan = planRestore(saveVcpu(vcpu), Kvm.open({ host: 'linux-6.1-max' }));
+ * plan.loads; // false
+ * ```
+ */
+export function planRestore(
+  state: VcpuState | SavedState,
+  kvm: Kvm,
+  { omit = [], source }: PlanOptions = {},
+): RestorePlan {
+  const vcpus = 'vcpus' in state ? state.vcpus : [state];
+  const omitted = new Set(Array.from(omit, toRegisterId));
+  const vm = kvm.createVm();
+  let findings: readonly Finding[];
+  try {
+    findings = vcpus.flatMap(vcpu => addRemedies(tryOut(vcpu, vm, omitted), vcpu.featureBits, kvm, source));
+  } finally {
+    vm.close();
+  }
+  const verdict = verdictOf(findings);
+  return { host: kvm.host, verdict, loads: verdict !== 'incompatible', findings };
+}
+
+function tryOut(state: VcpuState, vm: Vm, omitted: ReadonlySet<bigint>): Finding[] {
+  const { kvm } = vm;
+  const about = { vcpu: state.id, fields: [], guestNotices: true } as const;
+  if (state.architecture !== kvm.architecture) {
+    const name = `${state.architecture} (the host has ${kvm.architecture})`;
+    return [{ ...about, what: 'architecture', effect: 'lacked', name }];
+  }
+  let vcpu: Vcpu;
+  try {
+    vcpu = vm.createVcpu(state.id);
+  } catch (error) {
+    if (!(error instanceof KvmError)) throw error;
+    return [{ ...about, what: 'vcpu', effect: 'lacked', name: `vCPU ${state.id}`, code: error.code }];
+  }
+  const features = acceptedFeatures(kvm, state.featureBits);
+  const lacked = featureNames(kvm, state.featureBits & ~features).map(
+    name => ({ ...about, what: 'feature', effect: 'lacked', name, code: 'EINVAL' }) as const,
+  );
+  const entries = [...state.registers].filter(([id]) => !omitted.has(id));
+  const phases = byPhase(entries);
+  const early = prepareVcpu(vcpu, features, phases);
+  const fresh = valuesOf(vcpu.getRegs());
+  const refusals = [...early, ...writePhases(vcpu, phases, true)];
+  const saved = valuesOf(state.registers);
+  const note = (effect: Effect, id: bigint, code?: string, destination = fresh.get(id)): Finding => {
+    const values = { source: saved.get(id), destination };
+    return registerFinding(effect, id, state.id, values, effect === 'added' ? fresh : saved, code);
+  };
+  const refused = refusals.flatMap(({ register, error }) =>
+    register === undefined
+      ? []
+      : [note(error.code === 'ENOENT' ? 'lacked' : 'refused', register.id, error.code)],
+  );
+  const refusedIds = new Set(refused.map(({ id }) => id));
+  const after = valuesOf(vcpu.getRegs(entries.map(([id]) => id)));
+  const changed = entries
+    .filter(([id]) => !refusedIds.has(id) && phaseOf(id) !== 'counters')
+    .filter(([id, value]) => settledValue(id, after.get(id) ?? ~value) !== settledValue(id, value))
+    .map(([id]) => note('changed', id, undefined, after.get(id)));
+  const added = [...fresh.keys()].filter(id => !saved.has(id)).map(id => note('added', id));
+  const runState = writeRunState(vcpu, state.mpState, state.events).map(({ error }) => ({
+    ...about,
+    what: error.request === 'KVM_SET_MP_STATE' ? ('MP state' as const) : ('events' as const),
+    effect: 'refused' as const,
+    name: error.request === 'KVM_SET_MP_STATE' ? `MP state ${state.mpState}` : 'pending SError',
+    code: error.code,
+  }));
+  return [...lacked, ...refused, ...changed, ...added, ...runState];
+}
+
+function valuesOf(batch: RegisterBatch): ReadonlyMap<bigint, bigint> {
+  return new Map(batch);
+}
+
+function registerFinding(
+  effect: Effect,
+  id: bigint,
+  vcpu: number,
+  { source, destination }: { readonly source: bigint | undefined; readonly destination: bigint | undefined },
+  values: ReadonlyMap<bigint, bigint>,
+  code: string | undefined,
+): Finding {
+  return {
+    what: 'register',
+    effect,
+    name: formatRegister(id),
+    id,
+    vcpu,
+    ...(source !== undefined && { source }),
+    ...(destination !== undefined && { destination }),
+    fields: source === undefined || destination === undefined ? [] : differingFields(id, source, destination),
+    ...(code !== undefined && { code }),
+    guestNotices: isNoticed(effect, id, { source, destination }, values),
+  };
+}

@@ -1,0 +1,128 @@
+/**
+ * What defines a vCPU, taken from it.
+ *
+ * @packageDocumentation
+ */
+import { release } from 'node:os';
+import { ERRNO } from '../abi/errno.ts';
+import { KVM_MP_STATE, mpStateNumber } from '../abi/mp-state.ts';
+import type { Architecture } from '../abi/register-id.ts';
+import type { VcpuEvents } from '../abi/structs.ts';
+import { KvmError } from '../errors.ts';
+import { RegisterBatch } from '../register-batch.ts';
+import type { Vcpu } from '../vcpu.ts';
+import { version } from '../version.ts';
+
+/** A vCPU at rest. PSCI version, bit maps of hypercall services, counters and vector lengths are registers, too. */
+export interface VcpuState {
+  readonly architecture: Architecture;
+  /** The id that it was created with. */
+  readonly id: number;
+  /** `KVM_ARM_TARGET_*` that it was initialised with. */
+  readonly target: number;
+  /** Its features, one bit per `KVM_ARM_VCPU_*`. */
+  readonly featureBits: bigint;
+  /** All registers that the kernel lists for it, in the kernel's order. */
+  readonly registers: RegisterBatch;
+  /** `KVM_MP_STATE_*`. */
+  readonly mpState: number;
+  /** A pending SError. A pending data abort is none of it: no kernel tells of one. */
+  readonly events: VcpuEvents;
+}
+
+/** Where a state comes from. */
+export interface Provenance {
+  /** A device path, or the name of an emulated host. */
+  readonly host: string;
+  /** `'native'` or `'emulated'`. */
+  readonly backend: string;
+  /** The kernel's release, as `uname -r` has it; absent of an emulated host, whose name says it. */
+  readonly kernel?: string;
+  /** The program that saved it. */
+  readonly tool: string;
+  /** When, in ISO 8601. */
+  readonly saved: string;
+}
+
+/** vCPUs of one VM, and where they come from: what a state file holds. */
+export interface SavedState {
+  readonly provenance: Provenance;
+  readonly vcpus: readonly VcpuState[];
+}
+
+const NO_EVENTS: VcpuEvents = {
+  serrorPending: false,
+  serrorHasEsr: false,
+  extDabtPending: false,
+  serrorEsr: 0n,
+};
+
+/**
+ * Saves a vCPU: with one call below the language boundary for all its registers. It must not run meanwhile, and an exit
+ * for MMIO must be completed, as what the guest waits for is in no register.
+ *
+ * @throws KvmError `ERR_NOT_INITIALIZED`: {@link Vcpu.init} was not called on this object, and the kernel does not tell
+ * features; EPERM: SVE is not finalized; with `register`: the kernel lists it and does not give its value
+ * @example
+ * ```ts
+ * const state = saveVcpu(vcpu);
+ * state.registers.get('PC'); // 0n
+ * ```
+ */
+export function saveVcpu(vcpu: Vcpu): VcpuState {
+  const init = vcpu.initializedWith;
+  if (init === undefined) throw notInitialized(vcpu);
+  const { kvm } = vcpu.vm;
+  const read = vcpu.getRegs();
+  const refused = read.status.findIndex(status => status < 0 && status !== -ERRNO.ENOENT);
+  if (refused >= 0) throw read.errorAt(refused)!;
+  // Before Linux 4.19 a kernel lists ids behind which it then finds no register.
+  const registers = read.failed > 0 ? RegisterBatch.from(read) : read;
+  return {
+    architecture: kvm.architecture,
+    id: vcpu.id,
+    target: init.target,
+    featureBits: init.featureBits,
+    registers,
+    mpState:
+      kvm.checkExtension('MP_STATE') > 0
+        ? mpStateNumber(vcpu.getMpState())
+        : KVM_MP_STATE.KVM_MP_STATE_RUNNABLE,
+    events: kvm.checkExtension('VCPU_EVENTS') > 0 ? vcpu.getVcpuEvents() : NO_EVENTS,
+  };
+}
+
+/**
+ * Saves vCPUs of one VM, with the provenance that a file should have.
+ *
+ * @throws as {@link saveVcpu}
+ * @example
+ * ```ts
+ * const state = saveVcpus([vcpu]);
+ * state.provenance.host; // 'linux-6.12-neoverse-n1'
+ * ```
+ */
+export function saveVcpus(vcpus: Iterable<Vcpu>): SavedState {
+  const list = [...vcpus];
+  const [first] = list;
+  if (first === undefined) throw new RangeError('vcpus must hold at least one vCPU');
+  const { backend, host } = first.vm.kvm;
+  return {
+    provenance: {
+      host,
+      backend,
+      ...(backend === 'native' && { kernel: release() }),
+      tool: `kvm-arm64 ${version()}`,
+      saved: new Date().toISOString(),
+    },
+    vcpus: list.map(saveVcpu),
+  };
+}
+
+function notInitialized(vcpu: Vcpu): KvmError {
+  return new KvmError(
+    'ERR_NOT_INITIALIZED',
+    `ERR_NOT_INITIALIZED: vCPU ${vcpu.id} was not initialised by vcpu.init(), and the kernel does not tell features`,
+    { hint: 'Call vcpu.init() before you save it' },
+  );
+}

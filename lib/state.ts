@@ -1,0 +1,35 @@
+/**
+ * `kvm-arm64/state`: save a vCPU, restore it elsewhere, and say beforehand whether that will work. It takes the vCPUs and
+ * hosts of any of the other entries, and is one of its own as most programs that hold a vCPU never move it.
+ *
+ * @packageDocumentation
+ */
+export { applyBaseline, type Baseline, baseline, type Spoiler } from './compare/baseline.ts';
+export {
+  compareHosts,
+  type FeatureOptions,
+  type HostComparison,
+  WANTED_FEATURES,
+} from './compare/compare-hosts.ts';
+export { decodeState } from './snapshot/decode-state.ts';
+export { diffStates, type StateDifference } from './snapshot/diff-states.ts';
+export { encodeState } from './snapshot/encode-state.ts';
+export type { Effect, FieldDifference, Finding, Remedy, Verdict } from './snapshot/finding.ts';
+export type { Phase } from './snapshot/phases.ts';
+export {
+  type PlanOptions,
+  planRestore,
+  type RestoreOptions,
+  type RestorePlan,
+} from './snapshot/plan-restore.ts';
+export { RestoreError, restoreVcpu } from './snapshot/restore-vcpu.ts';
+export { type StateJson, stateToJson, type VcpuJson } from './snapshot/state-json.ts';
+export { describeFinding } from './snapshot/text.ts';
+export {
+  type Provenance,
+  type SavedState,
+  saveVcpu,
+  saveVcpus,
+  type VcpuState,
+} from './snapshot/vcpu-state.ts';
+export type { Refusal } from './snapshot/write-state.ts';

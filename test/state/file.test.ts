@@ -1,0 +1,215 @@
+import { crc32 } from 'node:zlib';
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { HOSTS, Kvm, KvmError } from '#lib/emulator.js';
+import { decodeState, encodeState, type SavedState, saveVcpus, stateToJson } from '#lib/state.js';
+
+const opened: Kvm[] = [];
+afterAll(() => {
+  for (const kvm of opened.splice(0)) kvm.close();
+});
+
+function saved(host: string, count = 1): SavedState {
+  const kvm = Kvm.open({ host });
+  opened.push(kvm);
+  const vm = kvm.createVm();
+  const hasSve = kvm.checkExtension('ARM_SVE') > 0;
+  const vcpus = Array.from({ length: count }, (_, id) => vm.createVcpu(id));
+  for (const vcpu of vcpus) {
+    vcpu.init({ features: hasSve ? ['PSCI_0_2', 'SVE'] : ['PSCI_0_2'] });
+    if (hasSve) vcpu.finalize('SVE');
+  }
+  return saveVcpus(vcpus);
+}
+
+const STATE = saved('linux-6.12-neoverse-n1', 2);
+const FILE = encodeState(STATE);
+
+/** What the reader says; undefined where it reads. */
+function fault(file: Uint8Array): string | undefined {
+  try {
+    decodeState(file);
+    return undefined;
+  } catch (error) {
+    expect(error).toBeInstanceOf(KvmError);
+    expect((error as KvmError).code).toBe('ERR_BAD_STATE');
+    return (error as KvmError).message;
+  }
+}
+
+/** A copy with changes, its checksums made right again: what an attacker would write. */
+function forged(change: (view: DataView, file: Uint8Array) => void, file = FILE): Uint8Array {
+  const copy = file.slice();
+  const view = new DataView(copy.buffer);
+  change(view, copy);
+  const count = Math.min(view.getUint32(12, true), 4);
+  for (let row = 32; row < 32 + 24 * count; row += 24) {
+    const offset = Number(view.getBigUint64(row + 8, true));
+    const length = Number(view.getBigUint64(row + 16, true));
+    if (offset + length <= copy.length)
+      view.setUint32(row + 4, crc32(copy.subarray(offset, offset + length)), true);
+  }
+  view.setUint32(24, 0, true);
+  view.setUint32(24, crc32(copy.subarray(0, Math.min(32 + 24 * count, copy.length))), true);
+  return copy;
+}
+
+/** Where the first vCPU lies, and its ids. */
+const VCPU = Number(new DataView(FILE.buffer).getBigUint64(32 + 24 + 8, true));
+const IDS = VCPU + 112;
+
+describe('a state file', () => {
+  it.each(HOSTS)('%s: gives the state again, and the same bytes', host => {
+    const state = saved(host);
+    const file = encodeState(state);
+    const read = decodeState(file);
+    expect(stateToJson(read)).toEqual(stateToJson(state));
+    expect(Buffer.compare(encodeState(read), file)).toBe(0);
+  });
+
+  it('can lie anywhere in a buffer', () => {
+    const shifted = new Uint8Array(FILE.length + 3);
+    shifted.set(FILE, 3);
+    expect(stateToJson(decodeState(shifted.subarray(3)))).toEqual(stateToJson(STATE));
+    expect(stateToJson(decodeState(Buffer.from(FILE)))).toEqual(stateToJson(STATE));
+  });
+
+  it('is small: the registers of a vCPU, their ids and little more', () => {
+    const { ids, words } = STATE.vcpus[0]!.registers;
+    expect(FILE.length).toBeLessThan(2 * (ids.byteLength + words.byteLength) + 1000);
+  });
+
+  it('shows itself as JSON', () => {
+    const [vcpu] = stateToJson(STATE).vcpus;
+    expect(vcpu).toMatchObject({
+      id: 0,
+      architecture: 'arm64',
+      target: 5,
+      features: ['PSCI_0_2'],
+      mpState: 'RUNNABLE',
+      events: { serrorPending: false },
+    });
+    expect(vcpu?.registers['KVM_REG_ARM_PSCI_VERSION']).toBe('0x10001');
+    expect(vcpu?.registerList).toMatch(/^[0-9a-f]{64}$/);
+    expect(stateToJson(STATE).vcpus[1]?.registerList).toBe(vcpu?.registerList);
+  });
+
+  it('is refused wherever it is cut off', () => {
+    for (let length = 0; length < FILE.length; length += length < 200 ? 1 : 37)
+      expect(fault(FILE.subarray(0, length)), `${length} bytes`).toMatch(/offset \d+$/);
+    expect(fault(Buffer.concat([FILE, new Uint8Array(8)]))).toMatch(/announces \d+ bytes/);
+  });
+
+  it('is refused with any bit flipped', () => {
+    const copy = FILE.slice();
+    for (let bit = 0; bit < FILE.length * 8; bit += bit < 4096 ? 1 : 11) {
+      copy[bit >> 3]! ^= 1 << (bit & 7);
+      expect(fault(copy), `bit ${bit}`).toMatch(/offset \d+$/);
+      copy[bit >> 3]! ^= 1 << (bit & 7);
+    }
+  });
+
+  const le32 = (offset: number, value: number) => forged(view => view.setUint32(offset, value, true));
+  const le64 = (offset: number, value: bigint) => forged(view => view.setBigUint64(offset, value, true));
+  it.each([
+    ['nothing', new Uint8Array(), 'it does not begin as one, at offset 0'],
+    ['a text', new TextEncoder().encode('{"vcpus": []}'), 'it does not begin as one, at offset 0'],
+    ['the next version', le32(8, 2), 'version 2; this library reads version 1, at offset 8'],
+    ['4 billion sections', le32(12, 0xffff_ffff), 'it announces 4294967295 sections'],
+    ['4096 sections', le32(12, 4096), 'the table of 4096 sections does not fit, at offset 12'],
+    ['no section', le32(12, 0), 'more behind the last section'],
+    ['an exabyte', le64(16, 1n << 60n), 'it announces 1152921504606846976 bytes and has'],
+    [
+      'a section of 16 EiB',
+      le64(32 + 16, 0xffff_ffff_ffff_fff8n),
+      'the section announces 18446744073709551608 bytes',
+    ],
+    ['a section elsewhere', le64(32 + 24 + 8, 32n), 'the section begins at 32 instead of'],
+    ['another first section', le32(32, 2), 'the first section is not the provenance'],
+    ['an unknown section', le32(32 + 24, 9), 'section 1 is of the unknown type 9, at offset 56'],
+    [
+      '4 billion registers',
+      le32(VCPU + 44, 0xffff_ffff),
+      `it announces 4294967295 registers, for which there is no room, at offset ${VCPU + 44}`,
+    ],
+    ['one register less', le32(VCPU + 44, STATE.vcpus[0]!.registers.length - 1), 'offset'],
+    ['an unknown architecture', le32(VCPU, 2), `an unknown architecture, at offset ${VCPU}`],
+    ['the same vCPU twice', le32(VCPU + 4, 1), 'vCPU 1 is in it twice'],
+    [
+      'a byte of the events that nobody knows',
+      le32(VCPU + 48 + 16, 1),
+      `no such struct kvm_vcpu_events, at offset ${VCPU + 64}`,
+    ],
+    ['a register twice', le64(IDS + 8, 0x6030_0000_0010_0000n), `X0 is in it twice, at offset ${IDS + 8}`],
+    [
+      'a register of 32 KiB',
+      le64(IDS, 0x60f0_0000_0010_0000n),
+      `no register has the width of X0:u262144, at offset ${IDS}`,
+    ],
+    ['a wide register instead of a narrow one', le64(IDS, 0x6080_0000_0015_0000n), 'offset'],
+    [
+      'provenance that is no JSON',
+      forged((_, file) => file.fill(0x7b, 104, 110)),
+      'the provenance is not JSON, at offset 104',
+    ],
+  ])('%s is refused', (_, file, message) => {
+    expect(fault(file)).toContain(message);
+  });
+
+  it('with provenance of other fields is refused', () => {
+    const odd = { ...STATE, provenance: { ...STATE.provenance, extra: 1 } };
+    expect(fault(encodeState(odd))).toContain('the provenance has the unknown field "extra"');
+    const { host, ...rest } = STATE.provenance;
+    expect(host).toBe('linux-6.12-neoverse-n1');
+    expect(fault(encodeState({ ...STATE, provenance: rest as SavedState['provenance'] }))).toContain(
+      'provenance.host is no string',
+    );
+  });
+
+  it('of forged bytes is read in full or refused with a place: 5000 mutations', () => {
+    let refused = 0;
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.tuple(
+            fc.nat(FILE.length - 8),
+            fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+            fc.constantFrom(1, 2, 4, 8),
+          ),
+          {
+            minLength: 1,
+            maxLength: 4,
+          },
+        ),
+        changes => {
+          const file = forged((view, bytes) => {
+            for (const [offset, value, width] of changes)
+              for (let i = 0; i < width; i++) bytes[offset + i] = Number((value >> BigInt(8 * i)) & 0xffn);
+            void view;
+          });
+          const message = fault(file);
+          if (message !== undefined) {
+            refused++;
+            expect(message).toMatch(/offset \d+$/);
+          } else expect(Buffer.compare(encodeState(decodeState(file)), file)).toBe(0);
+        },
+      ),
+      { numRuns: 5000 },
+    );
+    expect(refused).toBeGreaterThan(500);
+  });
+
+  it('of any bytes is refused with a place', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), tail => {
+        expect(fault(tail)).toMatch(/offset \d+$/);
+        expect(fault(Buffer.concat([FILE.subarray(0, 12), tail]))).toMatch(/offset \d+$/);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('wants bytes', () => {
+    expect(() => decodeState('guest.state' as never)).toThrow(TypeError);
+  });
+});
