@@ -45,6 +45,8 @@ export interface RunOptions {
 }
 
 const EINTR = -4;
+/** EFAULT and EHWPOISON. */
+const FAULTS = [-14, -133];
 
 /** What `setVcpuEvents()` takes for a member that is not given. */
 const NO_EVENTS: VcpuEvents = {
@@ -294,8 +296,8 @@ export class Vcpu extends AttrResource<VcpuHandle> {
 
   #exit(result: Result): Exit {
     if (result === EINTR) return { reason: 'INTR' };
-    // The one exit with which KVM_RUN fails, with EFAULT or EHWPOISON (api.rst 5).
-    const isFault = exitReason(this.#area) === KVM_EXIT.KVM_EXIT_MEMORY_FAULT;
+    // The one exit with which KVM_RUN fails (api.rst 5). Errors before the guest was entered leave the last reason.
+    const isFault = FAULTS.includes(result) && exitReason(this.#area) === KVM_EXIT.KVM_EXIT_MEMORY_FAULT;
     if (!isFault) this.#check('KVM_RUN', result);
     return decodeExit(this.#area);
   }

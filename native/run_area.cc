@@ -14,7 +14,6 @@ static_assert(offsetof(kvm_run, kvm_valid_regs) == RunArea::kUnionEnd);
 namespace {
 
 constexpr size_t kImmediateExit = offsetof(kvm_run, immediate_exit);
-constexpr size_t kExitReason = offsetof(kvm_run, exit_reason);
 
 }  // namespace
 
@@ -40,7 +39,5 @@ void RunArea::SetImmediateExit(bool exits) {
 bool RunArea::immediate_exit() const { return __atomic_load_n(bytes_ + kImmediateExit, __ATOMIC_SEQ_CST); }
 
 int RunArea::Run(int fd) {
-  // Not every error sets it, and the reason of the last exit would be taken for this one's.
-  memset(bytes_ + kExitReason, 0, sizeof(uint32_t));
   return ioctl(fd, KVM_RUN, 0) < 0 ? -errno : 0;
 }
