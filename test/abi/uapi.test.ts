@@ -173,7 +173,7 @@ const claims: Claim[] = [
       ['kvm_run', 'exit_reason', 8],
       ['kvm_run', 'flags', 14],
       ['kvm_run', 'hypercall.nr', 32],
-      ['kvm_run', 'hypercall.flags', 96],
+      ['kvm_run', 'hypercall.longmode', 96], // of a union with flags, since 6.4
       ['kvm_run', 'debug.arch.hsr', 32],
       ['kvm_run', 'debug.arch.hsr_high', 36],
       ['kvm_run', 'debug.arch.far', 40],
