@@ -11,12 +11,19 @@
             'native/bounce.cc',
             'native/descriptor.cc',
             'native/ioctl.cc',
+            'native/kick.cc',
+            'native/memory.cc',
             'native/module.cc',
             'native/registers.cc',
+            'native/run.cc',
+            'native/run_area.cc',
+            'native/run_thread.cc',
           ],
           'dependencies': ["<!(node -p \"require('node-addon-api').targets\"):node_addon_api"],
           'defines': ['NAPI_VERSION=9', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
           'cflags_cc': ['-std=c++17', '-fvisibility=hidden', '-Wall', '-Wextra'],
+          # A signal's handler and the watching thread must outlast the environment that loaded them.
+          'ldflags': ['-Wl,-z,nodelete'],
           # What the headers of this or that Node ask for.
           'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
         }, {

@@ -54,6 +54,8 @@ export interface KvmHandle extends FdHandle {
   readonly host: string;
   /** Whose register ids and vCPU features the kernel has. */
   readonly architecture: 'arm64' | 'arm';
+  /** Bytes of a page of the host: the unit of guest memory. */
+  readonly pageSize: number;
   getApiVersion(): Result;
   checkExtension(cap: number): Result;
   /** @param type - machine type: on arm64 the IPA bits in 7:0 (0: the default, 40) */
@@ -67,6 +69,17 @@ export interface VmHandle extends AttrHandle {
   /** @param args - the four arguments of `struct kvm_enable_cap` */
   enableCap(cap: number, flags: number, args: BigUint64Array): Result;
   createVcpu(id: number): VcpuHandle | Result;
+  /**
+   * The memory stays the VM's, whatever becomes of the caller's references, until the slot is deleted or the VM is gone.
+   *
+   * @param flags - `KVM_MEM_*`
+   * @param bytes - on shared memory, which cannot be moved or freed; none delete the slot
+   */
+  setUserMemoryRegion(slot: number, flags: number, guestPhysAddr: bigint, bytes: Uint8Array): Result;
+  /** @param bitmap - receives a bit for each page of the slot; as long as `dirtyBitmapSize` of `abi/memory.ts` says */
+  getDirtyLog(slot: number, bitmap: Uint8Array): Result;
+  /** @param bitmap - which of the `pageCount` pages from `firstPage` on to clear */
+  clearDirtyLog(slot: number, firstPage: number, pageCount: number, bitmap: Uint8Array): Result;
   /** @param init - receives `struct kvm_vcpu_init` (32 bytes) */
   armPreferredTarget(init: Uint8Array): Result;
   /**
@@ -101,6 +114,24 @@ export interface VcpuHandle extends AttrHandle {
   setRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result;
   getMpState(): Result;
   setMpState(state: number): Result;
+  /**
+   * `KVM_RUN` on the calling thread.
+   *
+   * @param bytes - `KVM_RUN_SIZE` of `struct kvm_run` (`abi/exits.ts`). Its union goes in, with the program's answer to the
+   * last exit; all of it comes out, also where the result is an errno
+   * @returns 0: see the exit reason; `-EINTR`: a kick or a signal
+   */
+  run(bytes: Uint8Array): Result;
+  /**
+   * The same on a thread of the vCPU's own. Nothing but `kick` and `close` may be called until it is done.
+   *
+   * @param done - called with the result of {@link run}, on the thread that called this, in a turn of its own; never once
+   * the handle is closed
+   * @returns 0 where it began
+   */
+  start(bytes: Uint8Array, done: (result: Result) => void): Result;
+  /** Has the run that goes on, or else the next one, answer `-EINTR`. */
+  kick(): Result;
   /** @param events - receives `struct kvm_vcpu_events` (64 bytes) */
   getVcpuEvents(events: Uint8Array): Result;
   setVcpuEvents(events: Uint8Array): Result;

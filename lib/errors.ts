@@ -35,6 +35,7 @@ export interface KvmErrorDetails {
  * as the kernel was asked; or one of the library's own states:
  *
  * - `ERR_CLOSED`: the object, or the VM or Kvm that it belongs to, was closed;
+ * - `ERR_VCPU_RUNNING`: the vCPU runs; only `kick()` and `close()` reach it;
  * - `ERR_BACKEND_UNAVAILABLE`: the backend that was asked for cannot be used here; `hint` has the cure;
  * - `ERR_NOT_EMULATED`: the kernel would answer this request, and the emulated host does not yet;
  * - `ERR_BAD_PROFILE`: a host profile is damaged or foreign; the message names the field;
@@ -77,6 +78,13 @@ export function ioctlError(request: string, errno: number, details: KvmErrorDeta
     errno,
     syscall: 'ioctl',
     request,
+  });
+}
+
+/** The error of a use of a vCPU that runs. */
+export function runningError(): KvmError {
+  return new KvmError('ERR_VCPU_RUNNING', 'ERR_VCPU_RUNNING: this vCPU is running', {
+    hint: 'Await its run() first; kick() ends it',
   });
 }
 

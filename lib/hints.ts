@@ -13,6 +13,7 @@ export interface HintContext {
   readonly ipaBits?: number;
   readonly ipaLimit?: number;
   readonly vcpuId?: number;
+  readonly pageSize?: number;
   /** Features that were asked for and that the host does not have. */
   readonly lacking?: readonly string[];
   readonly register?: bigint | undefined;
@@ -34,6 +35,16 @@ const HINTS: Readonly<Record<string, Hint>> = {
       : `This host takes ipaBits from 32 to ${ipaLimit}; ${ipaBits} was asked for`,
   'KVM_CREATE_VCPU EEXIST': ({ vcpuId }) =>
     `The VM has a vCPU ${vcpuId} already; one that was closed keeps its id until the VM is closed`,
+  'KVM_SET_USER_MEMORY_REGION EEXIST': 'Another region of the VM has some of these addresses',
+  'KVM_SET_USER_MEMORY_REGION EFAULT':
+    'It ends beyond the guest physical addresses of this VM: see createVm({ ipaBits })',
+  'KVM_SET_USER_MEMORY_REGION EINVAL': ({ pageSize }) =>
+    `Address and size must be multiples of the host's page size, ${pageSize}`,
+  'KVM_RUN ENOSYS':
+    "The guest accessed an address without memory by an instruction that KVM cannot decode: vm.enableCap('ARM_NISV_TO_USER') makes that an exit",
+  'KVM_GET_DIRTY_LOG ENOENT': 'The region is not logged: addMemory({ logDirtyPages: true })',
+  'KVM_CLEAR_DIRTY_LOG ENOENT': 'The region is not logged: addMemory({ logDirtyPages: true })',
+  'KVM_CLEAR_DIRTY_LOG EINVAL': 'The first page must be a multiple of 64, the bitmap whole words of 64',
   'KVM_CHECK_EXTENSION EINVAL': 'Only a VM can answer this: vm.checkExtension()',
   'KVM_CREATE_VCPU EINVAL': 'The id is beyond what this VM can have: see checkExtension("MAX_VCPU_ID")',
   'KVM_ARM_VCPU_INIT EINVAL': ({ lacking = [] }) =>

@@ -35,6 +35,8 @@ export class Kvm extends Resource<KvmHandle> {
   readonly host: string;
   /** Whose register ids and vCPU features these are: `'arm64'`, or `'arm'` on an emulated 32-bit host. */
   readonly architecture: Architecture;
+  /** Bytes of a page of the host, of which guest memory is made: 4096, or 16 or 64 KiB on some ARM64 hosts. */
+  readonly pageSize: number;
   /** Why this backend answers, in a sentence: what the machine lacks, or who asked for it. */
   readonly reason: string;
 
@@ -44,6 +46,7 @@ export class Kvm extends Resource<KvmHandle> {
     this.backend = handle.backend;
     this.host = handle.host;
     this.architecture = handle.architecture;
+    this.pageSize = handle.pageSize;
     this.reason = reason;
   }
 

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { checkUnsigned, invalidType } from './abi/argument.ts';
+import { checkOptions, checkUnsigned, invalidType, outOfRange } from './abi/argument.ts';
 import { type Capability, capabilityNumber } from './abi/capabilities.ts';
 import {
   decodeVcpuInit,
@@ -17,6 +17,7 @@ import type { VmHandle } from './backend.ts';
 import { ioctlError } from './errors.ts';
 import { hintFor } from './hints.ts';
 import type { Kvm } from './kvm.ts';
+import { allocate, GuestMemory, MAX_REGION_SIZE, type MemoryOptions } from './memory.ts';
 import { toU64 } from './resource.ts';
 import { Vcpu } from './vcpu.ts';
 
@@ -24,6 +25,8 @@ import { Vcpu } from './vcpu.ts';
 export class Vm extends AttrResource<VmHandle> {
   /** The Kvm that it was made on. */
   readonly kvm: Kvm;
+  /** By slot. */
+  readonly #memory = new Map<number, GuestMemory>();
 
   /** @internal Use {@link Kvm.createVm}. */
   constructor(handle: VmHandle, kvm: Kvm) {
@@ -55,6 +58,45 @@ export class Vm extends AttrResource<VmHandle> {
       words[i] = toU64(`args[${i}]`, arg);
     });
     return this.check('KVM_ENABLE_CAP', handle.enableCap(number, flags, words));
+  }
+
+  /**
+   * `KVM_SET_USER_MEMORY_REGION`: gives the guest memory, zeroed. A VM can have many regions; together they may be more
+   * than the 4 GiB that one can have. Pages that nobody touches cost nothing.
+   *
+   * @throws KvmError EEXIST: another region has some of these addresses; EINVAL: no multiples of {@link Kvm.pageSize};
+   * EFAULT: beyond the VM's addresses; ENOMEM; RangeError: a size beyond 4 GiB
+   * @example
+   * ```ts
+   * const memory = vm.addMemory({ guestPhysAddr: 0x4000_0000, size: 64 * 2 ** 20 });
+   * memory.bytes.set(image);
+   * ```
+   */
+  addMemory(options: MemoryOptions): GuestMemory {
+    checkOptions('options', options, ['guestPhysAddr', 'size', 'readOnly', 'logDirtyPages']);
+    const { size, readOnly = false, logDirtyPages = false } = options;
+    const guestPhysAddr = toU64('guestPhysAddr', options.guestPhysAddr);
+    checkUnsigned('size', size, Number.MAX_SAFE_INTEGER);
+    if (size === 0 || size > MAX_REGION_SIZE) {
+      throw outOfRange('size', 'from a page to 4 GiB (add several regions for more)', size);
+    }
+    if (typeof readOnly !== 'boolean') throw invalidType('readOnly', 'a boolean', readOnly);
+    if (typeof logDirtyPages !== 'boolean') throw invalidType('logDirtyPages', 'a boolean', logDirtyPages);
+    let slot = 0;
+    while (this.#memory.has(slot)) slot++;
+    const owner = {
+      handle: () => this.handle,
+      pageSize: this.kvm.pageSize,
+      release: (freed: number) => this.#memory.delete(freed),
+    };
+    const memory = new GuestMemory(owner, slot, allocate(size), {
+      guestPhysAddr,
+      size,
+      readOnly,
+      logDirtyPages,
+    });
+    this.#memory.set(slot, memory);
+    return memory;
   }
 
   /** `KVM_ARM_PREFERRED_TARGET`: the target that {@link Vcpu.init} takes by default. */

@@ -42,6 +42,14 @@ bool RefuseRange(napi_env env, const char* name, const char* expected) {
   return Refuse(env, napi_throw_range_error, "ERR_OUT_OF_RANGE", name, expected);
 }
 
+bool IsShared(napi_env env, napi_value array) {
+  napi_value buffer;
+  bool owned = true;
+  // Node-API 9 knows a SharedArrayBuffer only as a buffer that is no ArrayBuffer.
+  return napi_get_typedarray_info(env, array, nullptr, nullptr, nullptr, &buffer, nullptr) == napi_ok &&
+         napi_is_arraybuffer(env, buffer, &owned) == napi_ok && !owned;
+}
+
 bool TakeU32(const Napi::CallbackInfo& info, size_t index, const char* name, uint32_t* value) {
   double number;
   if (napi_get_value_double(info.Env(), info[index], &number) != napi_ok) {

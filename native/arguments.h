@@ -21,6 +21,9 @@ bool TakeArray(const Napi::CallbackInfo& info, size_t index, const char* name, S
 bool TakeArray(const Napi::CallbackInfo& info, size_t index, const char* name, Span<int32_t>* numbers);
 bool TakeArray(const Napi::CallbackInfo& info, size_t index, const char* name, Span<uint64_t>* words);
 
+// Whether a typed array lies on a SharedArrayBuffer, whose memory stays where it is for as long as somebody refers to it.
+bool IsShared(napi_env env, napi_value array);
+
 // The kernel's result, or -errno. Napi::Number::New() would make a double, which costs more.
 inline Napi::Value Answer(napi_env env, int result) {
   napi_value value = nullptr;

@@ -26,7 +26,7 @@ Napi::Value Module::Open(const Napi::CallbackInfo& info) {
   }
   const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
   if (fd < 0) return Answer(env, -errno);
-  return Adopt(env, fd);
+  return Adopt(env, fd, {}, nullptr);
 }
 
 // close(fd)
@@ -36,13 +36,18 @@ void Module::Close(const Napi::CallbackInfo& info) {
 }
 
 void Module::Descriptor::Close() {
+  if (thread) thread->Stop();
+  thread = {};
+  area.reset();
   // Forgotten before it is closed, so that no second close can hit a descriptor that took its number.
   if (const int former = std::exchange(fd, -1); former >= 0) close(former);
+  memory = {};
 }
 
 // The external that owns a descriptor. It closes when it is collected, or when the environment ends.
-Napi::Value Module::Adopt(Napi::Env env, int fd) {
-  Descriptor* descriptor = new Descriptor{fd, this};
+Napi::Value Module::Adopt(Napi::Env env, int fd, Shared<MemorySlots> memory,
+                          std::unique_ptr<RunArea> area) {
+  Descriptor* descriptor = new Descriptor{fd, this, std::move(memory), std::move(area), {}};
   descriptors_.insert(descriptor);
   napi_value external;
   if (napi_create_external(env, descriptor, Finalize, nullptr, &external) != napi_ok) {

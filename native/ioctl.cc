@@ -1,5 +1,6 @@
 // The two functions that pass a request on. They know of it only what its number says.
 #include <linux/kvm.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -11,6 +12,10 @@ namespace {
 // The requests that answer a new descriptor. A closed list: to own the result of any other would be to
 // close, sooner or later, a descriptor of somebody else.
 constexpr uint32_t kCreators[] = {KVM_CREATE_VM, KVM_CREATE_VCPU};
+
+// struct kvm_run is a part of a page; the whole is some pages.
+constexpr uint32_t kLeastMapped = 4096;
+constexpr uint32_t kMostMapped = 1 << 20;
 
 bool IsCreator(uint32_t request) {
   for (const uint32_t creator : kCreators) {
@@ -38,7 +43,7 @@ bool TakeBytes(const Napi::CallbackInfo& info, size_t index, const char* name, s
                Span<uint8_t>* bytes) {
   if (!TakeArray(info, index, name, bytes)) return false;
   if (bytes->size < least) return RefuseRange(info.Env(), name, "as long as the struct of the request");
-  return bytes->size <= Bounce::kSize || RefuseRange(info.Env(), name, "64 KiB long at most");
+  return bytes->size <= Bounce::kSize || RefuseRange(info.Env(), name, "128 KiB long at most");
 }
 
 // What the kernel made of a copy, to where it was copied from.
@@ -97,22 +102,39 @@ Napi::Value Module::Ioctl(const Napi::CallbackInfo& info) {
   return Answer(info.Env(), result);
 }
 
-// create(fd, request, argument)
+// create(fd, request, argument[, mapped]): of what it makes, `mapped` bytes are what a vCPU shares with its program.
 Napi::Value Module::Create(const Napi::CallbackInfo& info) {
-  int fd;
+  Descriptor* descriptor = nullptr;
   uint32_t request;
   uint64_t argument;
-  if (!TakeFd(info, &fd) || !TakeRequest(info, &request)) return {};
+  if (!TakeDescriptor(info, &descriptor) || !TakeRequest(info, &request)) return {};
   if (!IsCreator(request)) {
     RefuseRange(info.Env(), "request", "KVM_CREATE_VM or KVM_CREATE_VCPU");
     return {};
   }
   if (!TakeU64(info, 2, "argument", &argument)) return {};
+  uint32_t mapped = 0;
+  if (!info[3].IsUndefined() && !TakeU32(info, 3, "mapped", &mapped)) return {};
+  if (mapped != 0 && (mapped < kLeastMapped || mapped > kMostMapped)) {
+    RefuseRange(info.Env(), "mapped", "0, or from 4 KiB to 1 MiB");
+    return {};
+  }
   int result;
   // KVM_CREATE_VM answers EINTR when a signal is pending while it registers its MMU notifier.
   do {
-    result = Call(fd, request, static_cast<unsigned long>(argument));
+    result = Call(descriptor->fd, request, static_cast<unsigned long>(argument));
   } while (result == -EINTR);
   if (result < 0) return Answer(info.Env(), result);
-  return Adopt(info.Env(), result);
+  std::unique_ptr<RunArea> area;
+  if (mapped != 0) {
+    area = std::make_unique<RunArea>(result, mapped);
+    if (!area->ok()) {
+      const int fault = -errno;
+      close(result);
+      return Answer(info.Env(), fault);
+    }
+  }
+  const bool is_vm = request == KVM_CREATE_VM;
+  return Adopt(info.Env(), result, is_vm ? Shared<MemorySlots>(new MemorySlots(info.Env())) : descriptor->memory,
+               std::move(area));
 }

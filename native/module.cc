@@ -1,9 +1,11 @@
 #include "module.h"
 
+#include <unistd.h>
+
 namespace {
 
 // The contract with lib/native/addon.ts. Raised when either side would misunderstand the other.
-constexpr int kAbi = 1;
+constexpr int kAbi = 2;
 
 }  // namespace
 
@@ -14,10 +16,15 @@ Module::Module(Napi::Env env, Napi::Object exports) {
   }
   DefineAddon(exports, {
                            InstanceValue("abi", Napi::Number::New(env, kAbi), napi_enumerable),
+                           InstanceValue("pageSize", Napi::Number::New(env, sysconf(_SC_PAGESIZE)), napi_enumerable),
                            InstanceMethod("open", &Module::Open, napi_enumerable),
                            InstanceMethod("close", &Module::Close, napi_enumerable),
                            InstanceMethod("ioctl", &Module::Ioctl, napi_enumerable),
                            InstanceMethod("create", &Module::Create, napi_enumerable),
+                           InstanceMethod("run", &Module::Run, napi_enumerable),
+                           InstanceMethod("start", &Module::Start, napi_enumerable),
+                           InstanceMethod("kick", &Module::Kick, napi_enumerable),
+                           InstanceMethod("setUserMemoryRegion", &Module::SetUserMemoryRegion, napi_enumerable),
                            InstanceMethod("getOneReg", &Module::GetOneReg, napi_enumerable),
                            InstanceMethod("setOneReg", &Module::SetOneReg, napi_enumerable),
                            InstanceMethod("getRegList", &Module::GetRegList, napi_enumerable),

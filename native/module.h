@@ -9,9 +9,15 @@
 #include <sys/ioctl.h>
 
 #include <cerrno>
+#include <memory>
 #include <set>
 
 #include "bounce.h"
+#include "kick.h"
+#include "memory.h"
+#include "run_area.h"
+#include "run_thread.h"
+#include "shared.h"
 
 class Module : public Napi::Addon<Module> {
  public:
@@ -22,6 +28,12 @@ class Module : public Napi::Addon<Module> {
   struct Descriptor {
     int fd;
     Module* owner;
+    // The memory of the VM that it is, or that it belongs to: whatever keeps a VM alive keeps its memory.
+    Shared<MemorySlots> memory;
+    // Those of a vCPU: what it shares with its program, and its thread, from the first run there on.
+    std::unique_ptr<RunArea> area;
+    Shared<RunThread> thread;
+    int CannotRun() const;
     void Close();
   };
 
@@ -31,7 +43,7 @@ class Module : public Napi::Addon<Module> {
   // descriptor.cc
   Napi::Value Open(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
-  Napi::Value Adopt(Napi::Env env, int fd);
+  Napi::Value Adopt(Napi::Env env, int fd, Shared<MemorySlots> memory, std::unique_ptr<RunArea> area);
   bool TakeDescriptor(const Napi::CallbackInfo& info, Descriptor** descriptor) const;
   bool TakeFd(const Napi::CallbackInfo& info, int* fd) const;
   static void Finalize(napi_env env, void* data, void* hint);
@@ -39,6 +51,15 @@ class Module : public Napi::Addon<Module> {
   // ioctl.cc
   Napi::Value Ioctl(const Napi::CallbackInfo& info);
   Napi::Value Create(const Napi::CallbackInfo& info);
+
+  // memory.cc
+  Napi::Value SetUserMemoryRegion(const Napi::CallbackInfo& info);
+
+  // run.cc
+  Napi::Value Run(const Napi::CallbackInfo& info);
+  Napi::Value Start(const Napi::CallbackInfo& info);
+  Napi::Value Kick(const Napi::CallbackInfo& info);
+  static bool TakeRunArea(const Napi::CallbackInfo& info, Span<uint8_t>* bytes);
 
   // registers.cc
   Napi::Value GetOneReg(const Napi::CallbackInfo& info);
@@ -57,6 +78,8 @@ class Module : public Napi::Addon<Module> {
   // To tell our externals from those of other addons, and of other copies of this one. A std::unordered_set would
   // need GLIBCXX_3.4.29.
   std::set<const void*> descriptors_;
+  // This thread, once it has run a vCPU itself; not where it is the process's main thread.
+  std::unique_ptr<WatchedThread> watched_;
   Bounce argument_;
   Bounce pointee_;
 };

@@ -103,13 +103,13 @@ export const HATCH_REFUSES: { readonly [Name in IoctlName]?: string } = {
   KVM_SET_DEVICE_ATTR: 'setDeviceAttr()',
   KVM_ARM_GET_REG_WRITABLE_MASKS: 'vm.getRegWritableMasks()',
   KVM_ARM_MTE_COPY_TAGS: 'a method of a later release',
-  KVM_SET_USER_MEMORY_REGION: 'a method of a later release',
-  KVM_SET_USER_MEMORY_REGION2: 'a method of a later release',
-  KVM_GET_DIRTY_LOG: 'a method of a later release',
-  KVM_CLEAR_DIRTY_LOG: 'a method of a later release',
+  KVM_SET_USER_MEMORY_REGION: 'vm.addMemory()',
+  KVM_SET_USER_MEMORY_REGION2: 'vm.addMemory()',
+  KVM_GET_DIRTY_LOG: 'memory.getDirtyLog()',
+  KVM_CLEAR_DIRTY_LOG: 'memory.clearDirtyLog()',
   KVM_SET_GSI_ROUTING: 'a method of a later release',
   KVM_SET_SIGNAL_MASK: 'a method of a later release',
-  KVM_RUN: 'a method of a later release',
+  KVM_RUN: 'vcpu.run()',
 };
 
 /** Filled on first use: only errors and listings need names. */

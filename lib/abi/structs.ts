@@ -15,6 +15,8 @@ export const STRUCT_SIZE = {
   kvm_device_attr: 24,
   kvm_arm_counter_offset: 16,
   reg_mask_range: 64,
+  kvm_dirty_log: 16,
+  kvm_clear_dirty_log: 24,
 } as const;
 
 /** Offset of the pointer `addr` in `struct kvm_device_attr`. */
@@ -22,6 +24,12 @@ export const DEVICE_ATTR_ADDR = 16;
 
 /** Offset of the pointer `addr` in `struct reg_mask_range`. */
 export const REG_MASK_RANGE_ADDR = 0;
+
+/** Offset of the pointer `dirty_bitmap` in `struct kvm_dirty_log`. */
+export const DIRTY_LOG_BITMAP = 8;
+
+/** Offset of the pointer `dirty_bitmap` in `struct kvm_clear_dirty_log`. */
+export const CLEAR_DIRTY_LOG_BITMAP = 16;
 
 /** How many u64 masks `KVM_ARM_GET_REG_WRITABLE_MASKS` writes (`KVM_ARM_FEATURE_ID_RANGE_SIZE`). */
 export const FEATURE_ID_RANGE_SIZE = 3 * 8 * 8;
@@ -135,6 +143,30 @@ export function encodeCounterOffset(offset: bigint): Uint8Array<ArrayBuffer> {
   checkU64('offset', offset);
   const view = allocate('kvm_arm_counter_offset');
   view.setBigUint64(0, offset, true);
+  return bytesOf(view);
+}
+
+/** `struct kvm_dirty_log`; its pointer at {@link DIRTY_LOG_BITMAP} is left zero. */
+export function encodeDirtyLog(slot: number): Uint8Array<ArrayBuffer> {
+  checkUnsigned('slot', slot, U32_MAX);
+  const view = allocate('kvm_dirty_log');
+  view.setUint32(0, slot, true);
+  return bytesOf(view);
+}
+
+/** `struct kvm_clear_dirty_log`; its pointer at {@link CLEAR_DIRTY_LOG_BITMAP} is left zero. */
+export function encodeClearDirtyLog(
+  slot: number,
+  firstPage: number,
+  pageCount: number,
+): Uint8Array<ArrayBuffer> {
+  checkUnsigned('slot', slot, U32_MAX);
+  checkUnsigned('firstPage', firstPage, Number.MAX_SAFE_INTEGER);
+  checkUnsigned('pageCount', pageCount, U32_MAX);
+  const view = allocate('kvm_clear_dirty_log');
+  view.setUint32(0, slot, true);
+  view.setUint32(4, pageCount, true);
+  view.setBigUint64(8, BigInt(firstPage), true);
   return bytesOf(view);
 }
 

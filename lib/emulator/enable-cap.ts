@@ -30,10 +30,12 @@ const dirtyRing: Enable = (vm, arg) => {
 
 /** By capability number; one that is not here takes any argument. */
 const ENABLE: Readonly<Record<number, Enable>> = {
-  [KVM_CAP.KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2]: (_, arg) =>
-    (arg & ~((arg & MANUAL_PROTECT_ENABLE) === 0n ? MANUAL_PROTECT_ENABLE : MANUAL_CAPS)) === 0n
-      ? 0
-      : -ERRNO.EINVAL,
+  [KVM_CAP.KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2](vm, arg) {
+    const isEnabled = (arg & MANUAL_PROTECT_ENABLE) !== 0n;
+    if ((arg & ~(isEnabled ? MANUAL_CAPS : MANUAL_PROTECT_ENABLE)) !== 0n) return -ERRNO.EINVAL;
+    vm.manualDirtyProtect = isEnabled;
+    return 0;
+  },
   [KVM_CAP.KVM_CAP_HALT_POLL]: (_, arg) => (arg > 0xffff_ffffn ? -ERRNO.EINVAL : 0),
   [KVM_CAP.KVM_CAP_DIRTY_LOG_RING_ACQ_REL]: dirtyRing,
   [KVM_CAP.KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP]: vm => (vm.dirtyRingSize === 0 ? -ERRNO.EINVAL : 0),

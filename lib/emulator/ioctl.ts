@@ -35,6 +35,15 @@ export const NOT_YET_ON_VCPU: NotYet = ['KVM_SET_GUEST_DEBUG'];
 /** Requests of a descriptor, by kernel name. */
 export type FlatHandlers = { readonly [Name in IoctlName]?: StructHandler };
 
+/** The error of a request that the kernel answers and nothing here does. */
+export function notEmulated(request: IoctlName): KvmError {
+  return new KvmError(
+    'ERR_NOT_EMULATED',
+    `ERR_NOT_EMULATED: the emulated host does not answer ${request} yet`,
+    { request },
+  );
+}
+
 /**
  * Calls the handler of a request; EINVAL for one that arm64's KVM does not know on this descriptor. Of a longer struct
  * it sees the bytes that the request has, as the kernel would.
@@ -50,15 +59,7 @@ export function flatIoctl(
 ): Result {
   const missing = notYet.find(name => KVM_IOCTL[name] === request);
   // An errno of ours would be taken for the kernel's.
-  if (missing !== undefined) {
-    throw new KvmError(
-      'ERR_NOT_EMULATED',
-      `ERR_NOT_EMULATED: the emulated host does not answer ${missing} yet`,
-      {
-        request: missing,
-      },
-    );
-  }
+  if (missing !== undefined) throw notEmulated(missing);
   const find = <Handler>(handlers: { readonly [Name in IoctlName]?: Handler }): Handler | undefined =>
     Object.entries(handlers).find(([name]) => KVM_IOCTL[name as IoctlName] === request)?.[1] as
       | Handler

@@ -53,9 +53,22 @@ export interface HostModel {
   configuration(features: number): Configuration | undefined;
 }
 
+/** A memory slot of a VM. */
+export interface MemorySlot {
+  readonly flags: number;
+  readonly guestPhysAddr: bigint;
+  readonly bytes: Uint8Array;
+  /** A bit for each page that the guest has written; undefined where that is not logged. */
+  readonly dirty: Uint8Array | undefined;
+}
+
 /** The state of a VM. */
 export interface VmState {
   readonly host: HostModel;
+  /** Bits of a guest physical address. */
+  readonly ipaBits: number;
+  /** By slot. */
+  readonly memory: Map<number, MemorySlot>;
   /** Of the first vCPU that was initialised. */
   configuration: Configuration | undefined;
   /** Bits of KVM_ARM_VCPU_INIT, where they are the VM's (Linux 6.5 and later); 0 until then, and on other hosts. */
@@ -81,6 +94,8 @@ export interface VmState {
   smcccFilter: { readonly start: number; readonly end: number }[] | undefined;
   /** KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE */
   eagerSplitChunkSize: bigint;
+  /** KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 is enabled. */
+  manualDirtyProtect: boolean;
   /** Bytes of each vCPU's dirty ring; 0: none. */
   dirtyRingSize: number;
   /** All that were created, by id: closing one does not take it out of the VM. */

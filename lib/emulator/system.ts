@@ -8,6 +8,7 @@ import { ERRNO } from '../abi/errno.ts';
 import type { KvmHandle, Result } from '../backend.ts';
 import { findHost, isPath } from './host-file.ts';
 import { flatIoctl } from './ioctl.ts';
+import { pageSizeOf } from './memory-slots.ts';
 import { modelOf } from './model.ts';
 import { DEFAULT_HOST, type HostProfile } from './profile.ts';
 import type { HostModel } from './state.ts';
@@ -41,6 +42,7 @@ class EmulatedKvm implements KvmHandle {
   readonly backend = 'emulated';
   readonly host: string;
   readonly architecture: 'arm64' | 'arm';
+  readonly pageSize: number;
   /** Undefined after close. */
   #model: HostModel | undefined;
 
@@ -48,6 +50,7 @@ class EmulatedKvm implements KvmHandle {
     this.#model = model;
     this.host = model.profile.name;
     this.architecture = model.profile.architecture ?? 'arm64';
+    this.pageSize = pageSizeOf(model.profile);
   }
 
   getApiVersion(): Result {
@@ -65,7 +68,7 @@ class EmulatedKvm implements KvmHandle {
     // Bits 7:0 are the IPA bits (`kvm_init_ipa_range`, arch/arm64/kvm/mmu.c); no other type bit is known.
     if (type > 0xffn) return -ERRNO.EINVAL;
     const ipaBits = Number(type) || kernelDefault;
-    return ipaBits < min || ipaBits > max ? -ERRNO.EINVAL : new EmulatedVm(this.#model);
+    return ipaBits < min || ipaBits > max ? -ERRNO.EINVAL : new EmulatedVm(this.#model, ipaBits);
   }
 
   getVcpuMmapSize(): Result {

@@ -12,7 +12,7 @@ import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result, VcpuHandle } from '../backend.ts';
 import { getEvents, setEvents } from './events.ts';
 import { initVcpu } from './init.ts';
-import { flatIoctl, NOT_YET_ON_VCPU } from './ioctl.ts';
+import { flatIoctl, NOT_YET_ON_VCPU, notEmulated } from './ioctl.ts';
 import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
 import { isCore, rawCore } from './raw-core.ts';
 import type { Configuration, RegisterAccess, VcpuState } from './state.ts';
@@ -96,6 +96,19 @@ export class EmulatedVcpu implements VcpuHandle {
     if (!this.#state.vm.host.profile.mpStates.includes(state)) return -ERRNO.EINVAL;
     this.#state.mpState = state;
     return 0;
+  }
+
+  run(): Result {
+    if (this.#state === undefined) return -ERRNO.EBADF;
+    throw notEmulated('KVM_RUN');
+  }
+
+  start(): Result {
+    return this.run();
+  }
+
+  kick(): Result {
+    return this.run();
   }
 
   getVcpuEvents(events: Uint8Array): Result {

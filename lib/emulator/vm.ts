@@ -11,6 +11,7 @@ import { encodeVcpuInit } from '../abi/structs.ts';
 import type { Result, VmHandle } from '../backend.ts';
 import { enableCap } from './enable-cap.ts';
 import { flatIoctl, NOT_YET_ON_VM } from './ioctl.ts';
+import { clearDirtyLog, getDirtyLog, setMemorySlot } from './memory-slots.ts';
 import { hasSmcccAttr, setSmcccAttr } from './smccc-filter.ts';
 import type { HostModel, VcpuState, VmState } from './state.ts';
 import { hostCounter } from './timer-registers.ts';
@@ -21,9 +22,11 @@ export class EmulatedVm implements VmHandle {
   /** Undefined after close. The vCPUs hold it, too, and go on, as the kernel's do. */
   #state: VmState | undefined;
 
-  constructor(host: HostModel) {
+  constructor(host: HostModel, ipaBits: number) {
     this.#state = {
       host,
+      ipaBits,
+      memory: new Map(),
       configuration: undefined,
       features: 0,
       is32Bit: undefined,
@@ -37,6 +40,7 @@ export class EmulatedVm implements VmHandle {
       counterOffsetSet: false,
       smcccFilter: undefined,
       eagerSplitChunkSize: 0n,
+      manualDirtyProtect: false,
       dirtyRingSize: 0,
       vcpus: new Map(),
     };
@@ -82,6 +86,20 @@ export class EmulatedVm implements VmHandle {
     };
     vm.vcpus.set(id, vcpu);
     return new EmulatedVcpu(vcpu);
+  }
+
+  setUserMemoryRegion(slot: number, flags: number, guestPhysAddr: bigint, bytes: Uint8Array): Result {
+    const vm = this.#state;
+    return vm === undefined ? -ERRNO.EBADF : setMemorySlot(vm, slot, flags, guestPhysAddr, bytes);
+  }
+
+  getDirtyLog(slot: number, bitmap: Uint8Array): Result {
+    return this.#state === undefined ? -ERRNO.EBADF : getDirtyLog(this.#state, slot, bitmap);
+  }
+
+  clearDirtyLog(slot: number, firstPage: number, pageCount: number, bitmap: Uint8Array): Result {
+    const vm = this.#state;
+    return vm === undefined ? -ERRNO.EBADF : clearDirtyLog(vm, slot, firstPage, pageCount, bitmap);
   }
 
   armPreferredTarget(init: Uint8Array): Result {

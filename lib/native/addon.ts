@@ -12,7 +12,7 @@ import type { Result } from '../backend.ts';
 import { findElfFault, libcOfProgram } from './elf.ts';
 
 /** The version of the contract below; `kAbi` in native/module.cc is the other side. */
-export const ADDON_ABI = 1;
+export const ADDON_ABI = 2;
 
 declare const brand: unique symbol;
 
@@ -27,6 +27,8 @@ export interface Fd {
  */
 export interface Addon {
   readonly abi: number;
+  /** Bytes of a page of this machine. */
+  readonly pageSize: number;
   /** `open(path, O_RDWR | O_CLOEXEC)`. */
   open(path: string): Fd | Result;
   /** May be called again; afterwards every function answers `-EBADF` to this descriptor. */
@@ -35,8 +37,8 @@ export interface Addon {
    * `ioctl(fd, request, argument)`; the direction bits of the request decide whether it takes an integer or
    * a struct.
    *
-   * @param argument - the integer (a number is faster, a bigint goes further), or the struct: updated in place, 64 KiB at most
-   * @param pointee - bytes whose address the struct has at `offset`: updated in place, 64 KiB at most
+   * @param argument - the integer (a number is faster, a bigint goes further), or the struct: updated in place, 128 KiB at most
+   * @param pointee - bytes whose address the struct has at `offset`: updated in place, 128 KiB at most
    */
   ioctl(
     fd: Fd,
@@ -45,8 +47,23 @@ export interface Addon {
     pointee?: Uint8Array,
     offset?: number,
   ): Result;
-  /** For `KVM_CREATE_VM` and `KVM_CREATE_VCPU`, which answer a descriptor; EINTR is retried. */
-  create(fd: Fd, request: number, argument: bigint): Fd | Result;
+  /**
+   * For `KVM_CREATE_VM` and `KVM_CREATE_VCPU`, which answer a descriptor; EINTR is retried.
+   *
+   * @param mapped - of a vCPU: what `KVM_GET_VCPU_MMAP_SIZE` says; without it the vCPU cannot run
+   */
+  create(fd: Fd, request: number, argument: bigint, mapped?: number): Fd | Result;
+  /** As `VcpuHandle.run` of the seam; `-EBUSY` while {@link start} has it. */
+  run(fd: Fd, bytes: Uint8Array): Result;
+  /** As `VcpuHandle.start` of the seam; `-EBUSY` while it goes on. */
+  start(fd: Fd, bytes: Uint8Array, done: (result: Result) => void): Result;
+  kick(fd: Fd): Result;
+  /**
+   * `KVM_SET_USER_MEMORY_REGION`. The VM, and whatever else keeps it alive, refers to the bytes until the slot is deleted.
+   *
+   * @param bytes - on shared memory; none delete the slot
+   */
+  setUserMemoryRegion(fd: Fd, slot: number, flags: number, guestPhysAddr: bigint, bytes: Uint8Array): Result;
   getOneReg(fd: Fd, id: bigint): bigint | Result;
   setOneReg(fd: Fd, id: bigint, value: bigint): Result;
   getRegList(fd: Fd): BigUint64Array | Result;

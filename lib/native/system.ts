@@ -14,10 +14,12 @@ class NativeKvm extends NativeDescriptor implements KvmHandle {
   /** 32-bit kernels with KVM are too old for the Node that this needs. */
   readonly architecture = 'arm64';
   readonly host: string;
+  readonly pageSize: number;
 
   constructor(addon: Addon, fd: Fd, path: string) {
     super(addon, fd);
     this.host = path;
+    this.pageSize = addon.pageSize;
   }
 
   getApiVersion(): Result {
@@ -30,7 +32,7 @@ class NativeKvm extends NativeDescriptor implements KvmHandle {
 
   createVm(type: bigint): VmHandle | Result {
     const fd = this.addon.create(this.fd, KVM_IOCTL.KVM_CREATE_VM, type);
-    return typeof fd === 'number' ? fd : new NativeVm(this.addon, fd);
+    return typeof fd === 'number' ? fd : new NativeVm(this.addon, fd, this.getVcpuMmapSize());
   }
 
   getVcpuMmapSize(): Result {

@@ -47,6 +47,18 @@ export class NativeVcpu extends NativeAttrDescriptor implements VcpuHandle {
     return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_SET_MP_STATE, u32(state));
   }
 
+  run(bytes: Uint8Array): Result {
+    return this.addon.run(this.fd, bytes);
+  }
+
+  start(bytes: Uint8Array, done: (result: Result) => void): Result {
+    return this.addon.start(this.fd, bytes, done);
+  }
+
+  kick(): Result {
+    return this.addon.kick(this.fd);
+  }
+
   getVcpuEvents(events: Uint8Array): Result {
     return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_GET_VCPU_EVENTS, events);
   }

@@ -4,13 +4,30 @@
  * @packageDocumentation
  */
 import { KVM_IOCTL } from '../abi/ioctls.ts';
-import { encodeEnableCap, encodeRegMaskRange, REG_MASK_RANGE_ADDR } from '../abi/structs.ts';
+import {
+  CLEAR_DIRTY_LOG_BITMAP,
+  DIRTY_LOG_BITMAP,
+  encodeClearDirtyLog,
+  encodeDirtyLog,
+  encodeEnableCap,
+  encodeRegMaskRange,
+  REG_MASK_RANGE_ADDR,
+} from '../abi/structs.ts';
 import type { Result, VcpuHandle, VmHandle } from '../backend.ts';
+import type { Addon, Fd } from './addon.ts';
 import { NativeAttrDescriptor } from './descriptor.ts';
 import { NativeVcpu } from './vcpu.ts';
 
 /** The seam's VM. */
 export class NativeVm extends NativeAttrDescriptor implements VmHandle {
+  /** Bytes that a vCPU shares with its program. */
+  readonly #mmapSize: number;
+
+  constructor(addon: Addon, fd: Fd, mmapSize: number) {
+    super(addon, fd);
+    this.#mmapSize = mmapSize;
+  }
+
   checkExtension(cap: number): Result {
     return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_CHECK_EXTENSION, cap);
   }
@@ -20,8 +37,22 @@ export class NativeVm extends NativeAttrDescriptor implements VmHandle {
   }
 
   createVcpu(id: number): VcpuHandle | Result {
-    const fd = this.addon.create(this.fd, KVM_IOCTL.KVM_CREATE_VCPU, BigInt(id));
+    const fd = this.addon.create(this.fd, KVM_IOCTL.KVM_CREATE_VCPU, BigInt(id), this.#mmapSize);
     return typeof fd === 'number' ? fd : new NativeVcpu(this.addon, fd);
+  }
+
+  setUserMemoryRegion(slot: number, flags: number, guestPhysAddr: bigint, bytes: Uint8Array): Result {
+    return this.addon.setUserMemoryRegion(this.fd, slot, flags, guestPhysAddr, bytes);
+  }
+
+  getDirtyLog(slot: number, bitmap: Uint8Array): Result {
+    const struct = encodeDirtyLog(slot);
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_GET_DIRTY_LOG, struct, bitmap, DIRTY_LOG_BITMAP);
+  }
+
+  clearDirtyLog(slot: number, firstPage: number, pageCount: number, bitmap: Uint8Array): Result {
+    const struct = encodeClearDirtyLog(slot, firstPage, pageCount);
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_CLEAR_DIRTY_LOG, struct, bitmap, CLEAR_DIRTY_LOG_BITMAP);
   }
 
   armPreferredTarget(init: Uint8Array): Result {

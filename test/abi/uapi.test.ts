@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { KVM_CAP } from '#lib/abi/capabilities.js';
 import { ERRNO } from '#lib/abi/errno.js';
+import { KVM_EXIT, KVM_RUN_SIZE, KVM_SYSTEM_EVENT } from '#lib/abi/exits.js';
 import { KVM_API_VERSION, KVM_IOCTL, KVMIO } from '#lib/abi/ioctls.js';
+import { KVM_MEM } from '#lib/abi/memory.js';
 import { KVM_MP_STATE } from '#lib/abi/mp-state.js';
 import {
   KVM_PSCI_FN,
@@ -14,7 +16,9 @@ import {
 import * as registerId from '#lib/abi/register-id.js';
 import { parseRegister } from '#lib/abi/register-names.js';
 import {
+  CLEAR_DIRTY_LOG_BITMAP,
   DEVICE_ATTR_ADDR,
+  DIRTY_LOG_BITMAP,
   FEATURE_ID_RANGE_SIZE,
   REG_MASK_RANGE_ADDR,
   STRUCT_SIZE,
@@ -80,6 +84,9 @@ const claims: Claim[] = [
   ...macros(KVM_PSCI_FN),
   ...macros(PSCI_RET),
   ...macros(PSCI_VALUE),
+  ...macros(KVM_MEM),
+  ...macros(KVM_EXIT),
+  ...macros(KVM_SYSTEM_EVENT),
   ...macros({ KVMIO, KVM_API_VERSION, PSCI_0_2_64BIT, KVM_ARM_FEATURE_ID_RANGE_SIZE: FEATURE_ID_RANGE_SIZE }),
   { expression: 'PSCI_VERSION(1, 3)', value: parsePsciVersion('1.3'), macro: 'PSCI_VERSION' },
 
@@ -161,6 +168,37 @@ const claims: Claim[] = [
       ['kvm_device_attr', 'attr', 8],
       ['kvm_device_attr', 'addr', DEVICE_ATTR_ADDR],
       ['kvm_arm_counter_offset', 'counter_offset', 0],
+      ['kvm_userspace_memory_region', 'userspace_addr', 24],
+      // What exits.test.ts builds and lib/abi/exits.ts reads.
+      ['kvm_run', 'exit_reason', 8],
+      ['kvm_run', 'flags', 14],
+      ['kvm_run', 'hypercall.nr', 32],
+      ['kvm_run', 'hypercall.longmode', 96], // of a union with flags, since 6.4
+      ['kvm_run', 'debug.arch.hsr', 32],
+      ['kvm_run', 'debug.arch.hsr_high', 36],
+      ['kvm_run', 'debug.arch.far', 40],
+      ['kvm_run', 'mmio.phys_addr', 32],
+      ['kvm_run', 'mmio.data', 40],
+      ['kvm_run', 'mmio.len', 48],
+      ['kvm_run', 'mmio.is_write', 52],
+      ['kvm_run', 'fail_entry.hardware_entry_failure_reason', 32],
+      ['kvm_run', 'fail_entry.cpu', 40],
+      ['kvm_run', 'internal.suberror', 32],
+      ['kvm_run', 'internal.ndata', 36],
+      ['kvm_run', 'internal.data', 40],
+      ['kvm_run', 'system_event.type', 32],
+      ['kvm_run', 'system_event.ndata', 36],
+      ['kvm_run', 'system_event.data', 40],
+      ['kvm_run', 'arm_nisv.esr_iss', 32],
+      ['kvm_run', 'arm_nisv.fault_ipa', 40],
+      ['kvm_run', 'kvm_valid_regs', 288],
+      ['kvm_run', 's.regs.device_irq_level', KVM_RUN_SIZE - 8],
+      ['kvm_dirty_log', 'slot', 0],
+      ['kvm_dirty_log', 'dirty_bitmap', DIRTY_LOG_BITMAP],
+      ['kvm_clear_dirty_log', 'slot', 0],
+      ['kvm_clear_dirty_log', 'num_pages', 4],
+      ['kvm_clear_dirty_log', 'first_page', 8],
+      ['kvm_clear_dirty_log', 'dirty_bitmap', CLEAR_DIRTY_LOG_BITMAP],
       ['reg_mask_range', 'addr', REG_MASK_RANGE_ADDR],
       ['reg_mask_range', 'range', 8],
     ] as const

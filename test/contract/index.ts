@@ -12,6 +12,7 @@ import { firmwareRegisters } from './firmware-registers.ts';
 import { idRegisters } from './id-registers.ts';
 import { init } from './init.ts';
 import { lifetime } from './lifetime.ts';
+import { memory } from './memory.ts';
 import { pmu } from './pmu.ts';
 import { psciVersion } from './psci-version.ts';
 import { registerErrors } from './register-errors.ts';
@@ -23,6 +24,7 @@ import { vcpuCreation } from './vcpu-creation.ts';
 
 const subjects: Record<string, Suite> = {
   system,
+  memory,
   vcpuCreation,
   init,
   beforeInit,

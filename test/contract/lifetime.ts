@@ -37,6 +37,7 @@ const VM: Uses<Vm> = {
   enableCap: vm => vm.enableCap('ARM_SYSTEM_SUSPEND'),
   preferredTarget: vm => vm.preferredTarget(),
   createVcpu: vm => vm.createVcpu(7),
+  addMemory: vm => vm.addMemory({ guestPhysAddr: 0, size: 65536 }),
   getRegWritableMasks: vm => vm.getRegWritableMasks(),
   setCounterOffset: vm => vm.setCounterOffset(0n),
 };
@@ -51,6 +52,8 @@ const VCPU: Uses<Vcpu> = {
   setOneReg: vcpu => vcpu.setOneReg('PC', 0n),
   getRegs: vcpu => vcpu.getRegs(['PC']),
   setRegs: vcpu => vcpu.setRegs([['PC', 0n]]),
+  runSync: vcpu => vcpu.runSync(),
+  kick: vcpu => vcpu.kick(),
   psciVersion: vcpu => vcpu.psciVersion,
   setPsciVersion: vcpu => vcpu.setPsciVersion('1.0'),
   getMpState: vcpu => vcpu.getMpState(),
@@ -59,12 +62,17 @@ const VCPU: Uses<Vcpu> = {
   setVcpuEvents: vcpu => vcpu.setVcpuEvents({}),
 };
 
-/** Members that a closed object has as an open one does; `handle` and `check` are for subclasses. */
+/**
+ * Members that a closed object has as an open one does; `handle` and `check` are for subclasses, and the promise of
+ * `run` has a case of its own.
+ */
 const ALWAYS = new Set<string | symbol>([
   'constructor',
   'close',
   'closed',
   'initializedWith',
+  'running',
+  'run',
   Symbol.dispose,
   'handle',
   'check',
@@ -119,6 +127,13 @@ export const lifetime: Suite = ({ describe, it, open }) => {
       assertClosed('Vm', vm, VM);
       kvm.close();
       assertClosed('Kvm', kvm, KVM);
+    });
+
+    it('a run is rejected', async () => {
+      const { kvm, vcpu } = openAll(open);
+      kvm.close();
+      await assert.rejects(vcpu.run(), { code: 'ERR_CLOSED' });
+      assert.equal(vcpu.running, false);
     });
 
     it('what an object is can still be asked', () => {

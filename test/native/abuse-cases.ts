@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect, types } from 'node:util';
 import type { Addon, Fd } from '#lib/native/addon.js';
-import { VALUES } from './abuse-values.ts';
+import { VALUES, wasmMemory } from './abuse-values.ts';
 
 /** What may stand for a parameter: undefined where a value is right, else the error that it must raise. */
 type Judge = (value: unknown) => undefined | typeof TypeError | typeof RangeError;
@@ -37,7 +37,7 @@ const integer: Judge = value => {
 };
 const U32 = within(0n, 2n ** 32n - 1n);
 const U2048 = within(0n, 2n ** 2048n - 1n);
-const bytes = (least: number) => view(Uint8Array, least, 65536);
+const bytes = (least: number) => view(Uint8Array, least, 131072);
 /** Any number but the right one is out of range. */
 const request: Judge = value => (typeof value === 'number' ? RangeError : TypeError);
 const path: Judge = value => (typeof value === 'string' && !value.includes('\0') ? undefined : TypeError);
@@ -45,12 +45,28 @@ const offset: Judge = value => {
   if (typeof value !== 'number') return TypeError;
   return Number.isInteger(value) && value >= 0 && value <= 16 ? undefined : RangeError;
 };
+const u32: Judge = value => (typeof value === 'number' ? integer(value) : TypeError);
+/** Guest memory, or none. */
+const sharedBytes: Judge = value => {
+  const judged = view(Uint8Array, 0)(value);
+  if (judged !== undefined) return judged;
+  const { buffer, length } = value as Uint8Array;
+  return length === 0 || buffer instanceof SharedArrayBuffer ? undefined : TypeError;
+};
+const runBytes: Judge = view(Uint8Array, 288);
+/** Bytes to map: none, or some pages. */
+const mapped: Judge = value => {
+  if (value === undefined || value === 0) return undefined;
+  return u32(value) ?? (Number(value) >= 4096 && Number(value) <= 2 ** 20 ? undefined : RangeError);
+};
 const nothing: Judge = value => (value === undefined ? undefined : TypeError);
 /** Nobody makes descriptors but the addon. */
 const descriptor: Judge = () => TypeError;
 const optionalBytes: Judge = value => (value === undefined ? undefined : bytes(0)(value));
 
 const EBADF = -9;
+/** What x86 has; arm64 has two pages. */
+const MMAP_SIZE = 3 * 4096;
 const KVM_CREATE_VM = 0xae01;
 const KVM_CHECK_EXTENSION = 0xae03;
 const KVM_CREATE_VCPU = 0xae41;
@@ -62,7 +78,7 @@ const U2048_ID = 0x6080_0000_0014_0000n;
 
 interface Call {
   readonly title: string;
-  readonly method: Exclude<keyof Addon, 'abi'>;
+  readonly method: Exclude<keyof Addon, 'abi' | 'pageSize'>;
   /** Right arguments, but the descriptor, which is the first; and who judges what stands in for each. */
   readonly parameters: readonly (readonly [right: () => unknown, judge: Judge])[];
 }
@@ -110,6 +126,27 @@ const CALLS: readonly Call[] = [
     parameters: [
       [right(KVM_CREATE_VCPU), request],
       [right(0n), U64],
+      [right(undefined), mapped],
+    ],
+  },
+  { title: 'run', method: 'run', parameters: [[() => new Uint8Array(312), runBytes]] },
+  {
+    title: 'start',
+    method: 'start',
+    parameters: [
+      [() => new Uint8Array(312), runBytes],
+      [right(() => {}), value => (typeof value === 'function' ? undefined : TypeError)],
+    ],
+  },
+  { title: 'kick', method: 'kick', parameters: [] },
+  {
+    title: 'setUserMemoryRegion',
+    method: 'setUserMemoryRegion',
+    parameters: [
+      [right(0), u32],
+      [right(0), u32],
+      [right(0n), U64],
+      [() => new Uint8Array(wasmMemory()), sharedBytes],
     ],
   },
   { title: 'getOneReg', method: 'getOneReg', parameters: [[right(U64_ID), U64]] },
@@ -172,9 +209,11 @@ export interface Case {
 /** A VM (for `create`) or a vCPU where there is KVM, else anything that can be opened. */
 function openFor(addon: Addon, method: Call['method']): Fd {
   const opened = [addon.open('/dev/kvm')];
-  for (const request of method === 'create' ? [KVM_CREATE_VM] : [KVM_CREATE_VM, KVM_CREATE_VCPU]) {
+  const isOfVm = method === 'create' || method === 'setUserMemoryRegion';
+  for (const request of isOfVm ? [KVM_CREATE_VM] : [KVM_CREATE_VM, KVM_CREATE_VCPU]) {
     const parent = opened.at(-1)!;
-    opened.push(typeof parent === 'number' ? parent : addon.create(parent, request, 0n));
+    const size = request === KVM_CREATE_VCPU ? MMAP_SIZE : undefined;
+    opened.push(typeof parent === 'number' ? parent : addon.create(parent, request, 0n, size));
   }
   const last = opened.pop()!;
   for (const fd of opened) if (typeof fd !== 'number') addon.close(fd);
@@ -252,7 +291,7 @@ function completenessCase(addon: Addon): Case {
     title: 'every function of the addon is in the table',
     run() {
       const inTable = new Set<string>(CALLS.map(call => call.method));
-      assert.deepEqual([...inTable, 'abi'].sort(), Object.getOwnPropertyNames(addon).sort());
+      assert.deepEqual([...inTable, 'abi', 'pageSize'].sort(), Object.getOwnPropertyNames(addon).sort());
     },
   };
 }

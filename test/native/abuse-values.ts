@@ -16,7 +16,7 @@ function outOfBounds(): Uint8Array {
 }
 
 /** The kind of memory that guests have. */
-function wasmMemory(): ArrayBuffer {
+export function wasmMemory(): ArrayBuffer {
   // The types of WebAssembly come with TypeScript's library for browsers.
   const { WebAssembly } = globalThis as unknown as {
     WebAssembly: { Memory: new (options: object) => { buffer: ArrayBuffer } };
@@ -89,8 +89,8 @@ export const VALUES: Readonly<Record<string, () => unknown>> = {
   '3 bytes': () => new Uint8Array(3),
   '24 bytes': () => new Uint8Array(24),
   'a Buffer': () => Buffer.alloc(24),
-  '64 KiB': () => new Uint8Array(65536),
-  '64 KiB and 1': () => new Uint8Array(65537),
+  '128 KiB': () => new Uint8Array(131072),
+  '128 KiB and 1': () => new Uint8Array(131073),
   'bytes at an odd address': () => new Uint8Array(new ArrayBuffer(32), 3, 24),
   'shared bytes': () => new Uint8Array(new SharedArrayBuffer(24)),
   'bytes of a wasm memory': () => new Uint8Array(wasmMemory(), 8, 24),

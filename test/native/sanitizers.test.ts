@@ -2,9 +2,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { addonPath, node, ROOT, withAddon } from './support.ts';
+import { addonPath, node, noX86Guests, ROOT, unlessX86Guests, withAddon } from './support.ts';
 
 const CHILD = join(ROOT, 'dist/test/native/abuse-child.js');
+const RUNNING = join(ROOT, 'test/native/fixtures/running.mjs');
 const RACE = join(ROOT, 'test/native/fixtures/race.mjs');
 
 withAddon('a batch whose ids change while it runs', () => {
@@ -53,6 +54,16 @@ describe.skipIf(reason)(`under the sanitizers${reason ? ` [skipped: ${reason}]` 
     const { code, stdout, stderr } = await node([RACE, built], env);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^\{"answered":\d+,"refused":\d+,"caught":\d+\}\n$/);
+  });
+
+  // On an x86 KVM, whose guests the fixture has.
+  test.skipIf(noX86Guests).each([
+    ['close', 0],
+    ['terminate', 0],
+    ['exit', 7],
+  ])(`vCPUs that run leave no report: %s${unlessX86Guests}`, { timeout: 60_000 }, async (mode, end) => {
+    const { code, stderr } = await node([RUNNING, built, mode], env);
+    expect({ code, stderr }).toEqual({ code: end, stderr: '' });
   });
 
   test('an error would be seen', async () => {

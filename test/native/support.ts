@@ -23,6 +23,9 @@ const noKvm =
 const noX86 = noKvm || (device.isArm === true && 'the KVM here is one of Arm');
 const noDist = !existsSync(`${ROOT}/dist/lib/native/probe.js`) && 'not compiled: npm run build';
 
+export const noX86Guests = noX86 !== false;
+export const unlessX86Guests = noX86 ? ` [skipped: ${noX86}]` : '';
+
 /** `describe` that says in its title why it is skipped. */
 function describeUnless(reason: string | false) {
   return (title: string, body: () => void): void => {

@@ -110,12 +110,17 @@ const manyArguments = fc.array(anyValue, { maxLength: 4 });
 
 /** Runs it and judges how it ends. */
 function attempt(call: () => unknown): void {
-  try {
-    call();
-  } catch (error) {
+  const judge = (error: unknown) => {
     if (error instanceof Trapped) return;
     const isOurs = error instanceof KvmError || error instanceof TypeError || error instanceof RangeError;
     if (!isOurs || typeof (error as Error & { code?: unknown }).code !== 'string') throw error;
+  };
+  try {
+    const result = call();
+    // A promise that is rejected otherwise is unhandled, which fails the run.
+    if (result instanceof Promise) result.catch(judge);
+  } catch (error) {
+    judge(error);
   }
 }
 
