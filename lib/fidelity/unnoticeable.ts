@@ -30,6 +30,11 @@ const OF_HOST: readonly (readonly [
   [/^counterHz:/, () => true, 'time is not compared'],
   [/^ipaBits\.default:/, () => true, 'how large guest memory may be shows when there is some'],
   [
+    /^behaviours\.timerControl: masked → stored/,
+    () => true,
+    "whether a timer's condition is met is not compared, and ISTATUS is all that they differ in",
+  ],
+  [
     /^behaviours\.emptyFilterRefused/,
     ({ behaviours }) => !behaviours.vmAttributes,
     'a VM of this kernel has no SMCCC filter',
