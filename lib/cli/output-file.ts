@@ -15,10 +15,12 @@ import { UsageError } from './usage-error.ts';
  */
 export function checkOutput(file: string): void {
   orRefuse(file, () => {
+    const folder = dirname(resolve(file));
+    if (!statSync(folder).isDirectory()) throw new Error(`${folder} is no folder`);
     const existing = statSync(file, { throwIfNoEntry: false });
     if (existing?.isDirectory()) throw new Error('it is a folder');
     const isReplaced = existing === undefined || existing.isFile();
-    accessSync(isReplaced ? dirname(resolve(file)) : file, constants.W_OK);
+    accessSync(isReplaced ? folder : file, constants.W_OK);
   });
 }
 
