@@ -1,6 +1,7 @@
 /** The differential tester itself, with two emulated hosts in the places of kernel and emulator. */
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_HOST, type HostProfile, loadHost } from '#lib/emulator/profile.js';
+import { loadHost } from '#lib/emulator/load-host.js';
+import { DEFAULT_HOST, type HostProfile } from '#lib/emulator/profile.js';
 import { openEmulated } from '#lib/emulator/system.js';
 import { formatCall, parseCall } from '#lib/fidelity/calls.js';
 import { compare, formatTest, isDifference, shrink } from '#lib/fidelity/compare.js';

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadHost, RECORDED_HOSTS } from '#lib/emulator/profile.js';
+import { loadHost } from '#lib/emulator/load-host.js';
+import { RECORDED_HOSTS } from '#lib/emulator/profile.js';
 import { openEmulated } from '#lib/emulator/system.js';
 import { formatProfile } from '#lib/record/format-profile.js';
 import { identifyMachine } from '#lib/record/identify-machine.js';

@@ -1,7 +1,8 @@
 /** The emulated hosts answer as real kernels did, result for result; and these traces would show it if they did not. */
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { HOSTS, loadHost } from '#lib/emulator/profile.js';
+import { loadHost } from '#lib/emulator/load-host.js';
+import { HOSTS } from '#lib/emulator/profile.js';
 import { openEmulated } from '#lib/emulator/system.js';
 import { formatCall } from '#lib/fidelity/calls.js';
 import { tryMutations } from '#lib/fidelity/mutation-run.js';

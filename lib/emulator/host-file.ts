@@ -6,7 +6,8 @@
 import { readFileSync } from 'node:fs';
 import { KvmError } from '../errors.ts';
 import { checkProfile } from './check-profile.ts';
-import { type HostProfile, loadHost } from './profile.ts';
+import { loadHost } from './load-host.ts';
+import type { HostProfile } from './profile.ts';
 
 /**
  * The profile that a text means: a file's where it has a slash or ends in `.json`, else the one that the package has by

@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-import { loadHost } from '../emulator/profile.ts';
+import { loadHost } from '../emulator/load-host.ts';
 import { openEmulated } from '../emulator/system.ts';
 import { openDevice } from '../native/open.ts';
 import { probe } from '../native/probe.ts';

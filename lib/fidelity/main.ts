@@ -4,7 +4,8 @@
  * @packageDocumentation
  */
 import { parseArgs } from 'node:util';
-import { DEFAULT_HOST, loadHost, RECORDED_HOSTS } from '../emulator/profile.ts';
+import { loadHost } from '../emulator/load-host.ts';
+import { DEFAULT_HOST, RECORDED_HOSTS } from '../emulator/profile.ts';
 import { runInLab } from '../lab/run.ts';
 import type { Report } from './guest.ts';
 import { machineOf } from './machines.ts';

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { loadHost } from '../emulator/profile.ts';
+import { loadHost } from '../emulator/load-host.ts';
 import { openDevice } from '../native/open.ts';
 import { probe } from '../native/probe.ts';
 import { recordTrace } from './trace.ts';

@@ -1,6 +1,7 @@
 /** What a profile's behaviours change, where the recorded host has the other choice (Linux 6.12, arch/arm64/kvm). */
 import { afterEach, describe, expect, it } from 'vitest';
-import { loadHost, type ProfileBehaviours } from '#lib/emulator/profile.js';
+import { loadHost } from '#lib/emulator/load-host.js';
+import type { ProfileBehaviours } from '#lib/emulator/profile.js';
 import { Kvm, type Vcpu } from '#lib/emulator.js';
 
 const recorded = loadHost('linux-6.12-neoverse-n1');

@@ -5,8 +5,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { formatPsciVersion, parsePsciVersion } from '#lib/abi/psci.js';
 import { parseRegister } from '#lib/abi/register-names.js';
-import { MODELLED_HOSTS } from '#lib/emulator/modelled/hosts.js';
-import { loadHost } from '#lib/emulator/profile.js';
+import { loadHost } from '#lib/emulator/load-host.js';
+import { MODELLED_HOSTS } from '#lib/emulator/profile.js';
 import { guestPsciVersion } from '#lib/emulator/psci.js';
 import type { VcpuState } from '#lib/emulator/state.js';
 import { Kvm, type KvmError, type Vcpu, type VcpuInitOptions } from '#lib/emulator.js';

@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { Kvm } from 'kvm-arm64/emulator';
 import { describe, expect, it } from 'vitest';
-import { HOSTS, type HostProfile, loadHost } from '#lib/emulator/profile.js';
+import { loadHost } from '#lib/emulator/load-host.js';
+import { HOSTS, type HostProfile } from '#lib/emulator/profile.js';
 
 const shipped = loadHost('linux-6.12-max-sve');
 const fresh = () => structuredClone(shipped) as unknown as Record<string, unknown>;

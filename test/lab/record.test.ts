@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { COMMANDS } from '#lib/cli/commands.js';
-import { DEFAULT_HOST, type HostProfile, loadHost } from '#lib/emulator/profile.js';
+import { loadHost } from '#lib/emulator/load-host.js';
+import { DEFAULT_HOST, type HostProfile } from '#lib/emulator/profile.js';
 import { cli } from '../cli/support.ts';
 import { BOOT, describeLab, kernelMovedOn, runPackage } from './tier.ts';
 

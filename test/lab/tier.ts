@@ -1,6 +1,6 @@
 /** The lab as a test tier: skipped with its reason where it is missing, or failed where it is required. */
 import { describe, it } from 'vitest';
-import { loadHost } from '#lib/emulator/profile.js';
+import { loadHost } from '#lib/emulator/load-host.js';
 import { machineOf } from '#lib/fidelity/machines.js';
 import { type LabOptions, type LabResult, runInLab } from '#lib/lab/run.js';
 import { labStatus } from '#lib/lab/status.js';

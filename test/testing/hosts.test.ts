@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { loadHost } from '#lib/emulator/profile.js';
+import { loadHost } from '#lib/emulator/load-host.js';
 import { probe } from '#lib/index.js';
 import { type TestHost, type TestOptions, testOnHosts } from '#lib/testing.js';
 import { recordRunner } from './record-runner.ts';

@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 
-import type { HostProfile } from '../profile.ts';
+import type { HostProfile, MODELLED_HOSTS } from '../profile.ts';
 import { ARM32 } from './arm32.ts';
 import {
   BEFORE_FIRMWARE,
@@ -49,10 +49,7 @@ const HOSTS: Readonly<Record<string, ModelledHost>> = {
     kernel: '4.14 with KVM_ARM_VCPU_FORCE_PSCI_0_2',
     rules: [...ARM64_4_14, ...BEFORE_FIRMWARE, ...FEATURE_BIT],
   },
-};
-
-/** Their names. */
-export const MODELLED_HOSTS: readonly string[] = Object.keys(HOSTS);
+} satisfies Record<(typeof MODELLED_HOSTS)[number], ModelledHost>;
 
 /**
  * A modelled host.
