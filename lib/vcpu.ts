@@ -17,7 +17,7 @@ import {
   type VcpuEvents,
   type VcpuInit,
 } from './abi/structs.ts';
-import { featureBit, VCPU_FEATURE_CAPABILITY, type VcpuFeature } from './abi/vcpu-features.ts';
+import { featureBit, featureMask, VCPU_FEATURE_CAPABILITY, type VcpuFeature } from './abi/vcpu-features.ts';
 import { AttrResource } from './attributes.ts';
 import type { Result, VcpuHandle } from './backend.ts';
 import { closedError, ioctlError, type KvmError, runningError } from './errors.ts';
@@ -96,10 +96,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
     checkUnsigned('target', target, 0xffff_ffff);
     if (!Array.isArray(features))
       throw invalidType('features', 'an array of feature names or bit numbers', features);
-    const bits = (features as readonly (VcpuFeature | number)[]).reduce(
-      (mask, feature) => mask | (1n << BigInt(featureBit(feature, this.vm.kvm.architecture))),
-      0n,
-    );
+    const bits = featureMask(features as readonly (VcpuFeature | number)[], this.vm.kvm.architecture);
     const result = handle.armVcpuInit(encodeVcpuInit(target, bits));
     if (result < 0) {
       const hint = hintFor('KVM_ARM_VCPU_INIT', result, { lacking: this.#lacking(bits) });
@@ -367,7 +364,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
   #lacking(features: bigint): string[] {
     if (this.vm.kvm.architecture !== 'arm64') return []; // there features have no capabilities
     return Object.entries(VCPU_FEATURE_CAPABILITY)
-      .map(([name, cap]) => ({ name, cap, bit: 1n << BigInt(featureBit(name as VcpuFeature)) }))
+      .map(([name, cap]) => ({ name, cap, bit: featureMask([name as VcpuFeature]) }))
       .filter(({ bit }) => (features & bit) !== 0n)
       .filter(({ cap }) => cap !== undefined && this.vm.checkExtension(cap) === 0)
       .filter(({ bit }) => !this.#isTakenElsewhere(bit))

@@ -95,6 +95,21 @@ export function featureBit(feature: VcpuFeature | number, architecture: Architec
   throw invalidType('feature', 'a name of KVM_ARM_VCPU_* or a bit number', feature);
 }
 
+/**
+ * A set of features as the words of `struct kvm_vcpu_init` in one number.
+ *
+ * @throws as {@link featureBit}
+ */
+export function featureMask(
+  features: readonly (VcpuFeature | number)[],
+  architecture: Architecture = 'arm64',
+): bigint {
+  return features.reduce<bigint>(
+    (mask, feature) => mask | (1n << BigInt(featureBit(feature, architecture))),
+    0n,
+  );
+}
+
 /** The short name of a feature bit, `'PSCI_0_2'`; `undefined` where it has none here. */
 export function featureName(bit: number, architecture: Architecture = 'arm64'): ShortName | undefined {
   return shortNames.find(name => bitsOf(architecture)[`KVM_ARM_VCPU_${name}`] === bit);

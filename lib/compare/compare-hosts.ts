@@ -3,9 +3,9 @@
  *
  * @packageDocumentation
  */
-import { VCPU_FEATURE_CAPABILITY, type VcpuFeature } from '../abi/vcpu-features.ts';
+import { featureMask, VCPU_FEATURE_CAPABILITY, type VcpuFeature } from '../abi/vcpu-features.ts';
 import type { Kvm } from '../kvm.ts';
-import { acceptedFeatures, featureMask, featureNames, onReadyScratch } from '../snapshot/features.ts';
+import { acceptedFeatures, featureNames, onReadyScratch } from '../snapshot/features.ts';
 import { type Finding, VERDICTS, type Verdict } from '../snapshot/finding.ts';
 import { planRestore } from '../snapshot/plan-restore.ts';
 import { saveVcpu, type VcpuState } from '../snapshot/vcpu-state.ts';
@@ -84,7 +84,7 @@ export function featuresOn(kvm: Kvm, features: FeatureOptions['features']): bigi
       ? // By capability: before Linux 5.2 their bits were free for other things.
         WANTED_FEATURES.filter(name => kvm.checkExtension(VCPU_FEATURE_CAPABILITY[name]!) > 0)
       : ['PSCI_0_2' as const]);
-  return acceptedFeatures(kvm, featureMask(kvm, wanted));
+  return acceptedFeatures(kvm, featureMask(wanted, kvm.architecture));
 }
 
 /** The state of a vCPU that has not run. */

@@ -33,7 +33,7 @@ export function modelOf(profile: HostProfile): HostModel {
 }
 
 function makeModel(profile: HostProfile): HostModel {
-  const storage = layOut(profile);
+  const places = layOut(profile);
   const configurations = new Map<number, Configuration>();
   return {
     profile,
@@ -42,7 +42,7 @@ function makeModel(profile: HostProfile): HostModel {
       if (configuration === undefined) {
         const recorded = profile.configurations.find(({ features: sets }) => sets.includes(features));
         if (recorded === undefined) return undefined;
-        configuration = configure(profile, storage, features, recorded);
+        configuration = configure(profile, places, features, recorded);
         configurations.set(features, configuration);
       }
       return configuration;
@@ -50,19 +50,26 @@ function makeModel(profile: HostProfile): HostModel {
   };
 }
 
+/** Storage, and the width of the widest register that has it. */
+interface Place extends Storage {
+  bits: number;
+}
+
 /** Where each register's value lies: in the same cell whatever the features, as vCPUs of one VM may differ in them. */
-function layOut({ registers }: HostProfile): ReadonlyMap<string, Storage> {
-  const storage = new Map<string, Storage>();
+function layOut({ registers }: HostProfile): ReadonlyMap<string, Place> {
+  const places = new Map<string, Place>();
   const cells = { vcpu: 0, vm: 0 };
   for (const { id, scope = 'vcpu', sameAs } of registers) {
-    storage.set(id, storage.get(sameAs ?? '') ?? { cell: cells[scope]++, scope });
+    const place = places.get(sameAs ?? '') ?? { cell: cells[scope]++, scope, bits: 0 };
+    place.bits = Math.max(place.bits, registerBits(fromHex(id)));
+    places.set(id, place);
   }
-  return storage;
+  return places;
 }
 
 function configure(
   profile: HostProfile,
-  storage: ReadonlyMap<string, Storage>,
+  places: ReadonlyMap<string, Place>,
   features: number,
   { absent = [], resets = {}, writes = {} }: ProfileConfiguration,
 ): Configuration {
@@ -71,16 +78,13 @@ function configure(
   const registers = new Map<bigint, RegisterAccess>();
   const values = { vcpu: [] as bigint[], vm: [] as bigint[] };
   const surviving: number[] = [];
-  const widths = new Map<Storage, number>();
   for (const { id, reset } of profile.registers) {
-    const place = storage.get(id)!;
-    const { cell, scope } = place;
+    const { cell, scope } = places.get(id)!;
     values[scope][cell] ??= fromHex(resets[id] ?? reset);
-    widths.set(place, Math.max(widths.get(place) ?? 0, registerBits(fromHex(id))));
   }
   for (const { id, write: usual, unlocked, survivesInit, needs } of present) {
     const write = id in writes ? writes[id] : usual;
-    const { cell, scope } = storage.get(id)!;
+    const { cell, scope, bits: widest } = places.get(id)!;
     if (survivesInit) surviving.push(cell);
     const number = fromHex(id);
     const plain =
@@ -90,7 +94,7 @@ function configure(
         withCounterWidth(number, plainRegister({ cell, scope, ...(write && { write }) })),
       );
     const bits = registerBits(number);
-    const access = bits < widths.get(storage.get(id)!)! ? withWidth(plain, bits) : plain;
+    const access = bits < widest ? withWidth(plain, bits) : plain;
     registers.set(number, needs === undefined ? access : { ...access, isPresent: presence(needs) });
   }
   const vectorLengths = registers.get(SVE_VLS);

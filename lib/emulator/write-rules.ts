@@ -35,10 +35,7 @@ export function plainRegister({
 /** Of an ID register the VM has the fields that can be set: the others follow from each vCPU's own features. */
 function sharedValue(cell: number, write: WriteRule | undefined): (vcpu: VcpuState) => bigint {
   if (typeof write !== 'object' || !('digits' in write)) return vcpu => vcpu.vm.cells[cell]!;
-  const shared = Object.keys(write.digits).reduce(
-    (mask, position) => mask | (0xfn << (BigInt(position) * 4n)),
-    0n,
-  );
+  const shared = writableDigits(write.digits);
   return ({ vm, configuration }) => (vm.cells[cell]! & shared) | (configuration!.vmResets[cell]! & ~shared);
 }
 
@@ -52,12 +49,17 @@ function writeOf(rule: WriteRule): Write {
   return digitwise(rule.digits);
 }
 
+/** The bits of the digits that a write can change. */
+function writableDigits(digits: Readonly<Record<string, string>>): bigint {
+  return Object.keys(digits).reduce((mask, position) => mask | (0xfn << (BigInt(position) * 4n)), 0n);
+}
+
 function digitwise(digits: Readonly<Record<string, string>>): Write {
   const tables = Object.entries(digits).map(([position, stored]) => ({
     shift: BigInt(position) * 4n,
     stored,
   }));
-  const writable = tables.reduce((mask, { shift }) => mask | (0xfn << shift), 0n);
+  const writable = writableDigits(digits);
   return (value, present) => {
     if ((value & ~writable) !== (present & ~writable)) return undefined;
     let result = present & ~writable;

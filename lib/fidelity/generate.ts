@@ -6,7 +6,7 @@
 import { KVM_CAP } from '../abi/capabilities.ts';
 import { psciVersionCandidates } from '../abi/psci.ts';
 import { CORE_PSTATE, coreRegId, KVM_REG_ARM_PSCI_VERSION, sysRegId } from '../abi/register-id.ts';
-import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
+import { featureMask, KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { HostProfile } from '../emulator/profile.ts';
 import { type Call, hexBytes } from './calls.ts';
 import { MOVES, vcpuEvents } from './moves.ts';
@@ -117,7 +117,7 @@ export function allCapabilities(s: Sequence): void {
 
 /** Every version of PSCI, with the feature and without. */
 export function psciVersions(s: Sequence): void {
-  for (const features of [0n, 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_PSCI_0_2)]) {
+  for (const features of [0n, featureMask(['PSCI_0_2'])]) {
     const vcpu = s.createVcpu(s.createVm(), 0);
     s.init(vcpu, features);
     for (const version of psciVersionCandidates()) {

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { encodeVcpuInit } from '../abi/structs.ts';
-import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
+import { featureMask, KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { HostProfile } from '../emulator/profile.ts';
 import { type Call, hex, hexBytes } from './calls.ts';
 import { Random } from './random.ts';
@@ -87,9 +87,9 @@ export class Sequence {
 }
 
 /** POWER_OFF as a bit. */
-export const POWER_OFF = 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_POWER_OFF);
+export const POWER_OFF = featureMask(['POWER_OFF']);
 
-const SVE = 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_SVE);
+const SVE = featureMask(['SVE']);
 
 /** Every set of features that a host accepts. */
 export function featureSets({ configurations }: HostProfile): readonly number[] {

@@ -6,7 +6,7 @@
 import { ERRNO } from '../abi/errno.ts';
 import { CORE_PSTATE, coreRegId, firmwareRegId, sysRegId } from '../abi/register-id.ts';
 import { encodeVcpuEvents, encodeVcpuInit, STRUCT_SIZE } from '../abi/structs.ts';
-import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
+import { featureMask } from '../abi/vcpu-features.ts';
 import type { KvmHandle, VcpuHandle } from '../backend.ts';
 import type { ProfileBehaviours } from '../emulator/profile.ts';
 import { expectValue, initialised, withVcpus } from './scratch.ts';
@@ -34,28 +34,9 @@ const X20 = coreRegId(8 * 20);
 /** Of 64; a PMU has no use for it in PMCR_EL0. */
 const HIGHEST_BIT = 1n << 63n;
 
-function feature(name: keyof typeof KVM_ARM_VCPU): bigint {
-  return 1n << BigInt(KVM_ARM_VCPU[name]);
-}
-
-/** Whether events make a vCPU go on elsewhere. */
-function movesOn(vcpu: VcpuHandle, events: Uint8Array): boolean {
-  const before = vcpu.getOneReg(CORE_PC);
-  vcpu.setVcpuEvents(events);
-  return vcpu.getOneReg(CORE_PC) !== before;
-}
-
-/** Asks a question of a vCPU with a feature that the host may not have. */
-function ifAccepted<Answer>(
-  { kvm, target }: Host,
-  features: bigint,
-  otherwise: Answer,
-  ask: (vcpu: VcpuHandle) => Answer,
-): Answer {
-  return withVcpus(kvm, 1, ({ vcpus: [vcpu] }) =>
-    vcpu!.armVcpuInit(encodeVcpuInit(target, features)) === 0 ? ask(vcpu!) : otherwise,
-  );
-}
+const EL1_32BIT = featureMask(['EL1_32BIT']);
+const PMU_V3 = featureMask(['PMU_V3']);
+const PSCI_0_2 = featureMask(['PSCI_0_2']);
 const PMCNTENSET_EL0 = sysRegId(3, 3, 9, 12, 1);
 const CYCLE_COUNTER = 1n << 31n;
 const TIMER_CTL = sysRegId(3, 3, 14, 3, 1);
@@ -81,6 +62,25 @@ const SERROR = encodeVcpuEvents({
   serrorEsr: 0n,
 });
 
+/** Whether events make a vCPU go on elsewhere. */
+function movesOn(vcpu: VcpuHandle, events: Uint8Array): boolean {
+  const before = vcpu.getOneReg(CORE_PC);
+  vcpu.setVcpuEvents(events);
+  return vcpu.getOneReg(CORE_PC) !== before;
+}
+
+/** Asks a question of a vCPU with a feature that the host may not have. */
+function ifAccepted<Answer>(
+  { kvm, target }: Host,
+  features: bigint,
+  otherwise: Answer,
+  ask: (vcpu: VcpuHandle) => Answer,
+): Answer {
+  return withVcpus(kvm, 1, ({ vcpus: [vcpu] }) =>
+    vcpu!.armVcpuInit(encodeVcpuInit(target, features)) === 0 ? ask(vcpu!) : otherwise,
+  );
+}
+
 const EXPERIMENTS: Experiments = {
   vcpuEventsNeedInit: ({ kvm }) =>
     withVcpus(
@@ -105,20 +105,19 @@ const EXPERIMENTS: Experiments = {
   featuresPerVcpu: ({ kvm, target }) =>
     withVcpus(kvm, 2, ({ vcpus: [vcpu, other] }) => {
       vcpu!.armVcpuInit(encodeVcpuInit(target, 0n));
-      return other!.armVcpuInit(encodeVcpuInit(target, feature('KVM_ARM_VCPU_PSCI_0_2'))) === 0;
+      return other!.armVcpuInit(encodeVcpuInit(target, PSCI_0_2)) === 0;
     }),
   widthOfAllVcpus: host =>
-    ifAccepted(host, feature('KVM_ARM_VCPU_EL1_32BIT'), false, () =>
+    ifAccepted(host, EL1_32BIT, false, () =>
       withVcpus(
         host.kvm,
         2,
-        ({ vcpus: [vcpu] }) =>
-          vcpu!.armVcpuInit(encodeVcpuInit(host.target, feature('KVM_ARM_VCPU_EL1_32BIT'))) === -ERRNO.EINVAL,
+        ({ vcpus: [vcpu] }) => vcpu!.armVcpuInit(encodeVcpuInit(host.target, EL1_32BIT)) === -ERRNO.EINVAL,
       ),
     ),
   vmAttributes: ({ kvm }) => withVcpus(kvm, 0, ({ vm }) => vm.hasDeviceAttr(SMCCC_CTRL, SMCCC_FILTER) === 0),
   pmu: host =>
-    ifAccepted(host, feature('KVM_ARM_VCPU_PMU_V3'), 'change', vcpu => {
+    ifAccepted(host, PMU_V3, 'change', vcpu => {
       vcpu.setOneReg(PMCR_EL0, HIGHEST_BIT);
       if (vcpu.getOneReg(PMCR_EL0) === HIGHEST_BIT) return 'stored';
       vcpu.setOneReg(PMCNTENSET_EL0, CYCLE_COUNTER);
@@ -126,13 +125,12 @@ const EXPERIMENTS: Experiments = {
       return vcpu.getOneReg(PMCNTENSET_EL0) === 0n ? 'assigned' : 'change';
     }),
   bankedNarrowing: host =>
-    ifAccepted(host, feature('KVM_ARM_VCPU_EL1_32BIT'), false, vcpu => {
+    ifAccepted(host, EL1_32BIT, false, vcpu => {
       vcpu.setOneReg(X20, HIGHEST_BIT);
       return expectValue(vcpu.getOneReg(X20)) === HIGHEST_BIT;
     }),
   abortTakenAtOnce: ({ kvm, target }) => initialised(kvm, target, 0n, vcpu => movesOn(vcpu, DATA_ABORT)),
-  abort32TakenAtOnce: host =>
-    ifAccepted(host, feature('KVM_ARM_VCPU_EL1_32BIT'), false, vcpu => movesOn(vcpu, DATA_ABORT)),
+  abort32TakenAtOnce: host => ifAccepted(host, EL1_32BIT, false, vcpu => movesOn(vcpu, DATA_ABORT)),
   serrorTakenAtOnce: ({ kvm, target }) =>
     initialised(kvm, target, 0n, vcpu => {
       vcpu.setOneReg(CORE_PSTATE, UNMASKED);

@@ -10,7 +10,7 @@ import { ERRNO } from '../abi/errno.ts';
 import { psciVersionCandidates } from '../abi/psci.ts';
 import { KVM_REG_ARM_PSCI_VERSION, sysRegId } from '../abi/register-id.ts';
 import { decodeVcpuInit, encodeVcpuInit, FEATURE_ID_RANGE_SIZE, STRUCT_SIZE } from '../abi/structs.ts';
-import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
+import { featureMask, KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import { DEFAULT_IPA_BITS } from '../abi/vm-type.ts';
 import type { KvmHandle, Result } from '../backend.ts';
 import type { HostProfile } from '../emulator/profile.ts';
@@ -124,7 +124,7 @@ function recordPsci(kvm: KvmHandle, target: number): HostProfile['psci'] {
     initialised(kvm, target, features, vcpu =>
       candidates.filter(version => vcpu.setOneReg(KVM_REG_ARM_PSCI_VERSION, version) === 0),
     );
-  const psci = 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_PSCI_0_2);
+  const psci = featureMask(['PSCI_0_2']);
   const hex = (value: bigint) => value.toString(16);
   return {
     withFeature: acceptedWith(psci).map(hex),
@@ -182,7 +182,7 @@ const PMU_NUMBERS = 256;
 
 function recordPmu(kvm: KvmHandle, target: number): Pick<HostProfile, 'pmuAttributes' | 'pmus'> {
   if (kvm.checkExtension(KVM_CAP.KVM_CAP_ARM_PMU_V3) <= 0) return { pmuAttributes: 0, pmus: {} };
-  return initialised(kvm, target, 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3), vcpu => ({
+  return initialised(kvm, target, featureMask(['PMU_V3']), vcpu => ({
     pmuAttributes: range(64).findIndex(attr => vcpu.hasDeviceAttr(PMU_CTRL, BigInt(attr)) !== 0),
     pmus: Object.fromEntries(
       range(PMU_NUMBERS)

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { featureBit, featureName, KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
+import { featureMask, featureName, KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import { KvmError } from '../errors.ts';
 import type { Kvm } from '../kvm.ts';
 import type { Vcpu } from '../vcpu.ts';
@@ -16,21 +16,13 @@ const NEEDS: Readonly<Record<number, number>> = {
   [KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3_STRICT]: KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3,
 };
 
-const SVE = 1n << BigInt(KVM_ARM_VCPU.KVM_ARM_VCPU_SVE);
+const SVE = featureMask(['SVE']);
 
 /** The bits that are set, lowest first. */
 export function bitsOf(mask: bigint): number[] {
   return Array.from(mask.toString(2))
     .reverse()
     .flatMap((digit, bit) => (digit === '1' ? [bit] : []));
-}
-
-/** A set of features as one number. */
-export function featureMask(kvm: Kvm, features: readonly Parameters<typeof featureBit>[0][]): bigint {
-  return features.reduce<bigint>(
-    (mask, feature) => mask | (1n << BigInt(featureBit(feature, kvm.architecture))),
-    0n,
-  );
 }
 
 /** The names of features, or their bits where they have none. */

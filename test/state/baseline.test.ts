@@ -1,21 +1,13 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import { formatRegister, Kvm } from '#lib/emulator.js';
+import { describe, expect, it } from 'vitest';
+import { formatRegister } from '#lib/emulator.js';
 import { applyBaseline, baseline, restoreVcpu, saveVcpu } from '#lib/state.js';
+import { open } from './open.ts';
 
-const opened: Kvm[] = [];
-afterEach(() => {
-  for (const kvm of opened.splice(0)) kvm.close();
-});
-
-function open(...names: string[]): Kvm[] {
-  const hosts = names.map(host => Kvm.open({ host }));
-  opened.push(...hosts);
-  return hosts;
-}
+const openAll = (...names: string[]) => names.map(open);
 
 describe('baseline', () => {
   it('is the newest PSCI version that all accept, and what not all have is left out', () => {
-    const common = baseline(open('linux-6.12-max', 'linux-6.18-max', 'linux-7.3-max'));
+    const common = baseline(openAll('linux-6.12-max', 'linux-6.18-max', 'linux-7.3-max'));
     expect(common.spoilers).toEqual([]);
     expect(common.features).toEqual(['PSCI_0_2', 'PMU_V3', 'PTRAUTH_ADDRESS', 'PTRAUTH_GENERIC']);
     expect(common.registers.toJSON()).toEqual({ KVM_REG_ARM_PSCI_VERSION: '0x10001' });
@@ -25,7 +17,7 @@ describe('baseline', () => {
   });
 
   it('lets a state move between all hosts, there and back', () => {
-    const hosts = open('linux-6.12-max', 'linux-6.18-max', 'linux-7.3-max-sve');
+    const hosts = openAll('linux-6.12-max', 'linux-6.18-max', 'linux-7.3-max-sve');
     const common = baseline(hosts);
     let vcpu = hosts[0]!.createVm().createVcpu(0);
     applyBaseline(vcpu, common);
@@ -40,7 +32,7 @@ describe('baseline', () => {
   });
 
   it('writes ID registers down to what an older kernel has fixed', () => {
-    const [old, young] = open('linux-6.1-max', 'linux-6.18-max');
+    const [old, young] = openAll('linux-6.1-max', 'linux-6.18-max');
     const common = baseline([old!, young!]);
     expect(common.spoilers).toEqual([]);
     const vcpu = young!.createVm().createVcpu(0);
@@ -52,7 +44,7 @@ describe('baseline', () => {
   });
 
   it('takes the vector lengths that all have', () => {
-    const hosts = open('linux-6.12-max-sve', 'linux-7.3-max-sve');
+    const hosts = openAll('linux-6.12-max-sve', 'linux-7.3-max-sve');
     const common = baseline(hosts, { features: ['PSCI_0_2', 'SVE'] });
     expect(common).toMatchObject({ features: ['PSCI_0_2', 'SVE'], spoilers: [] });
     const vcpu = hosts[1]!.createVm().createVcpu(0);
@@ -63,17 +55,17 @@ describe('baseline', () => {
   });
 
   it('says which host spoils it, and by what', () => {
-    const { spoilers } = baseline(open('linux-6.12-max', 'linux-6.12-neoverse-n1', 'linux-6.18-max'));
+    const { spoilers } = baseline(openAll('linux-6.12-max', 'linux-6.12-neoverse-n1', 'linux-6.18-max'));
     expect(spoilers).toContainEqual({
       host: 'linux-6.12-neoverse-n1',
       name: 'MIDR_EL1',
       reason: 'has 0x414fd0c1 and does not take 0xf0510',
     });
-    const mixed = baseline(open('linux-4.17', 'linux-4.17-arm')).spoilers;
+    const mixed = baseline(openAll('linux-4.17', 'linux-4.17-arm')).spoilers;
     expect(mixed).toMatchObject([{ host: 'linux-4.17-arm', name: 'architecture' }]);
   });
 
   it('wants two hosts', () => {
-    expect(() => baseline(open('linux-6.12-max'))).toThrow(RangeError);
+    expect(() => baseline(openAll('linux-6.12-max'))).toThrow(RangeError);
   });
 });

@@ -1,17 +1,6 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import { Kvm } from '#lib/emulator.js';
+import { describe, expect, it } from 'vitest';
 import { compareHosts, describeFinding, type Finding } from '#lib/state.js';
-
-const opened: Kvm[] = [];
-afterEach(() => {
-  for (const kvm of opened.splice(0)) kvm.close();
-});
-
-function open(host: string): Kvm {
-  const kvm = Kvm.open({ host });
-  opened.push(kvm);
-  return kvm;
-}
+import { open } from './open.ts';
 
 const compare = (source: string, destination: string) => compareHosts(open(source), open(destination));
 const named = (findings: readonly Finding[], name: string) => findings.find(finding => finding.name === name);

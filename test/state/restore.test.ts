@@ -1,18 +1,8 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { VcpuInitOptions } from '#lib/emulator.js';
-import { HOSTS, Kvm, type Vcpu } from '#lib/emulator.js';
+import { HOSTS, type Vcpu } from '#lib/emulator.js';
 import { planRestore, RestoreError, restoreVcpu, saveVcpu, saveVcpus } from '#lib/state.js';
-
-const opened: Kvm[] = [];
-afterEach(() => {
-  for (const kvm of opened.splice(0)) kvm.close();
-});
-
-function open(host: string): Kvm {
-  const kvm = Kvm.open({ host });
-  opened.push(kvm);
-  return kvm;
-}
+import { open } from './open.ts';
 
 function start(host: string, options: VcpuInitOptions = {}): Vcpu {
   const vcpu = open(host).createVm().createVcpu(0);
