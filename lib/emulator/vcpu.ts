@@ -131,6 +131,11 @@ export class EmulatedVcpu implements VcpuHandle {
     return this.#state === undefined ? -ERRNO.EBADF : setVcpuAttr(this.#state, group, attr, data);
   }
 
+  setGuestDebug(_debug: Uint8Array): Result {
+    if (this.#state === undefined) return -ERRNO.EBADF;
+    throw notEmulated('KVM_SET_GUEST_DEBUG');
+  }
+
   ioctl(request: number, argument: bigint | Uint8Array): Result {
     if (this.#state === undefined) return -ERRNO.EBADF;
     return flatIoctl(
