@@ -12,7 +12,7 @@ import type { Result } from '../backend.ts';
 import { findElfFault, libcOfProgram } from './elf.ts';
 
 /** The version of the contract below; `kAbi` in native/module.cc is the other side. */
-export const ADDON_ABI = 2;
+export const ADDON_ABI = 3;
 
 declare const brand: unique symbol;
 
@@ -37,8 +37,8 @@ export interface Addon {
    * `ioctl(fd, request, argument)`; the direction bits of the request decide whether it takes an integer or
    * a struct.
    *
-   * @param argument - the integer (a number is faster, a bigint goes further), or the struct: updated in place, 128 KiB at most
-   * @param pointee - bytes whose address the struct has at `offset`: updated in place, 128 KiB at most
+   * @param argument - the integer (a number is faster, a bigint goes further), or the struct: updated in place, 256 KiB at most
+   * @param pointee - bytes whose address the struct has at `offset`: updated in place, 256 KiB at most
    */
   ioctl(
     fd: Fd,

@@ -154,7 +154,7 @@ withAddon('the addon itself', () => {
   test('is loaded from where it lies', () => {
     const root = packageWith({ 'binding.gyp': '', [BUILT]: readFileSync(addonPath) });
     const { addon, path, attempts } = search(root);
-    expect(addon?.abi).toBe(2);
+    expect(addon?.abi).toBe(3);
     expect(path).toBe(join(root, BUILT));
     expect(attempts).toEqual([]);
   });
