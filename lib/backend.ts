@@ -73,8 +73,8 @@ export interface EventFdHandle {
   /** Reads the counter and clears it; `-EAGAIN` where it is 0. */
   take(): bigint | Result;
   /**
-   * Has a function called in turns of its own for as long as the counter is not 0; `undefined` ends that. It does not keep
-   * the process alive.
+   * Has a function called in turns of its own for as long as the counter is not 0; `undefined` ends that. Waiting
+   * for a signal does not keep the process alive.
    */
   watch(onSignal: (() => void) | undefined): Result;
   close(): void;

@@ -28,10 +28,6 @@ Shared<EventWatch> EventWatch::Make(napi_env env, int fd, int* fault) {
   return {};
 }
 
-EventWatch::~EventWatch() {
-  if (hook_ != nullptr) napi_remove_async_cleanup_hook(hook_);
-}
-
 bool EventWatch::SetFunction(napi_value on_signal) {
   napi_ref reference;
   if (napi_create_reference(env_, on_signal, 1, &reference) != napi_ok) return false;
@@ -49,7 +45,13 @@ void EventWatch::Stop() {
 }
 
 void EventWatch::OnClosed(uv_handle_s* handle) {
-  delete static_cast<Shared<EventWatch>*>(uv_handle_get_data(handle));
+  auto* const self = static_cast<Shared<EventWatch>*>(uv_handle_get_data(handle));
+  // Not left to the destructor: the environment waits for this, and the descriptor, which has its share, for the environment.
+  if (napi_async_cleanup_hook_handle& hook = (*self)->hook_; hook != nullptr) {
+    napi_remove_async_cleanup_hook(hook);
+    hook = nullptr;
+  }
+  delete self;
   free(handle);
 }
 

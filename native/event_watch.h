@@ -12,7 +12,6 @@ class EventWatch {
  public:
   // None, with -errno in `fault`, where libuv refuses.
   static Shared<EventWatch> Make(napi_env env, int fd, int* fault);
-  ~EventWatch();
   EventWatch(const EventWatch&) = delete;
   EventWatch& operator=(const EventWatch&) = delete;
 

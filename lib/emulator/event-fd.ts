@@ -44,7 +44,7 @@ export class EmulatedEventFd implements EventFdHandle {
     this.#counter = this.#onSignal = undefined;
   }
 
-  /** One turn at a time, for as long as somebody watches and the counter is not 0. */
+  /** One turn at a time, for as long as somebody watches and the counter is not 0. An event loop waits for no `unref()`ed one. */
   #schedule(): void {
     if (this.#onSignal === undefined || !this.#counter || this.#turn !== undefined) return;
     this.#turn = setImmediate(() => {
@@ -52,6 +52,5 @@ export class EmulatedEventFd implements EventFdHandle {
       if (this.#counter) this.#onSignal?.();
       this.#schedule();
     });
-    this.#turn.unref();
   }
 }

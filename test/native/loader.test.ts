@@ -200,7 +200,7 @@ describe('an addon of another contract', () => {
       {
         path: file,
         code: 'ERR_ADDON_ABI',
-        message: `${file}: it speaks version 99 of the addon's contract, and this package version 2`,
+        message: `${file}: it speaks version 99 of the addon's contract, and this package version 3`,
       },
     ]);
   });
