@@ -62,11 +62,18 @@ export interface MemorySlot {
   readonly dirty: Uint8Array | undefined;
 }
 
+/** What a VM takes for its host's time. */
+export interface Clock {
+  /** Ticks of the host's physical counter, of 64 bits; never less than the time before. */
+  now(): bigint;
+}
+
 /** The state of a VM. */
 export interface VmState {
   readonly host: HostModel;
   /** Bits of a guest physical address. */
   readonly ipaBits: number;
+  readonly clock: Clock;
   /** By slot. */
   readonly memory: Map<number, MemorySlot>;
   /** Of the first vCPU that was initialised. */

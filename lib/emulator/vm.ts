@@ -9,12 +9,12 @@ import { ERRNO } from '../abi/errno.ts';
 import { KVM_MP_STATE } from '../abi/mp-state.ts';
 import { encodeVcpuInit } from '../abi/structs.ts';
 import type { Result, VmHandle } from '../backend.ts';
+import { hostClock } from './clock.ts';
 import { enableCap } from './enable-cap.ts';
 import { flatIoctl, NOT_YET_ON_VM } from './ioctl.ts';
 import { clearDirtyLog, getDirtyLog, setMemorySlot } from './memory-slots.ts';
 import { hasSmcccAttr, setSmcccAttr } from './smccc-filter.ts';
 import type { HostModel, VcpuState, VmState } from './state.ts';
-import { hostCounter } from './timer-registers.ts';
 import { EmulatedVcpu } from './vcpu.ts';
 
 /** `VmHandle` of the emulated host. */
@@ -26,6 +26,7 @@ export class EmulatedVm implements VmHandle {
     this.#state = {
       host,
       ipaBits,
+      clock: hostClock(host.profile.counterHz),
       memory: new Map(),
       configuration: undefined,
       features: 0,
@@ -68,7 +69,7 @@ export class EmulatedVm implements VmHandle {
     if (vm.vcpus.has(id)) return -ERRNO.EEXIST;
     // Each new vCPU starts the VM's virtual counter anew (`kvm_timer_vcpu_init`).
     if (!vm.counterOffsetSet) {
-      vm.voffset = hostCounter(vm.host.profile);
+      vm.voffset = vm.clock.now();
       vm.poffset = 0n;
     }
     const vcpu: VcpuState = {
