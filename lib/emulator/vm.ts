@@ -9,7 +9,7 @@ import { ERRNO } from '../abi/errno.ts';
 import { KVM_MP_STATE } from '../abi/mp-state.ts';
 import { encodeVcpuInit } from '../abi/structs.ts';
 import type { Result, VmHandle } from '../backend.ts';
-import { hostClock } from './clock.ts';
+import { type ClockKind, makeClock } from './clock.ts';
 import { enableCap } from './enable-cap.ts';
 import { flatIoctl, NOT_YET_ON_VM } from './ioctl.ts';
 import { clearDirtyLog, getDirtyLog, setMemorySlot } from './memory-slots.ts';
@@ -22,11 +22,11 @@ export class EmulatedVm implements VmHandle {
   /** Undefined after close. The vCPUs hold it, too, and go on, as the kernel's do. */
   #state: VmState | undefined;
 
-  constructor(host: HostModel, ipaBits: number) {
+  constructor(host: HostModel, ipaBits: number, clock: ClockKind) {
     this.#state = {
       host,
       ipaBits,
-      clock: hostClock(host.profile.counterHz),
+      clock: makeClock(clock, host.profile.counterHz),
       memory: new Map(),
       configuration: undefined,
       features: 0,
@@ -43,7 +43,9 @@ export class EmulatedVm implements VmHandle {
       eagerSplitChunkSize: 0n,
       manualDirtyProtect: false,
       dirtyRingSize: 0,
+      nisvToUser: false,
       vcpus: new Map(),
+      machine: undefined,
     };
   }
 
@@ -84,6 +86,11 @@ export class EmulatedVm implements VmHandle {
       sveFinalized: false,
       sveMaxVq: 0,
       pmuCreated: false,
+      abortPending: false,
+      irq: false,
+      fiq: false,
+      kicked: false,
+      runner: undefined,
     };
     vm.vcpus.set(id, vcpu);
     return new EmulatedVcpu(vcpu);

@@ -47,6 +47,11 @@ export class Machine {
     for (const cpu of this.cpus) cpu.flushTlb();
   }
 
+  /** The host may have written to any guest memory: code is compared before it runs again. */
+  suspectMemory(): void {
+    this.code.epoch++;
+  }
+
   /** The host has written to guest memory, by physical address. */
   written(address: number, bytes: number): void {
     this.code.written(address, bytes);

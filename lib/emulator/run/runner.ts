@@ -1,0 +1,170 @@
+/**
+ * KVM_RUN of an emulated vCPU (`kvm_arch_vcpu_ioctl_run`, arch/arm64/kvm/arm.c; exits as in handle_exit.c and mmio.c).
+ *
+ * @packageDocumentation
+ */
+import { ERRNO } from '../../abi/errno.ts';
+import { KVM_EXIT } from '../../abi/exits.ts';
+import { KVM_MP_STATE } from '../../abi/mp-state.ts';
+import { CORE_PSTATE } from '../../abi/register-id.ts';
+import { KVM_ARM_VCPU } from '../../abi/vcpu-features.ts';
+import type { Result } from '../../backend.ts';
+import { Cpu } from '../cpu/cpu.ts';
+import type { MmioExit } from '../cpu/exits.ts';
+import { enterException } from '../exceptions.ts';
+import { notEmulated } from '../ioctl.ts';
+import { hasFeature } from '../register-access.ts';
+import type { Runner, VcpuState } from '../state.ts';
+import { ExitArea } from './exit-area.ts';
+import { machineOf } from './machine.ts';
+import { loadRegisters, storeRegisters } from './registers.ts';
+import type { Runnable, Scheduler } from './scheduler.ts';
+import { GuestRegisters } from './system-registers.ts';
+
+const { KVM_MP_STATE_STOPPED } = KVM_MP_STATE;
+
+/** PSTATE.nRW and PSTATE.M[3:2] of EL2: what the emulated CPU has not. */
+const PSTATE_AARCH32 = 1n << 4n;
+const PSTATE_EL2 = 1n << 3n;
+
+/** ESR_ELx.ISS of a data abort: what of it KVM_EXIT_ARM_NISV tells (`kvm_vcpu_dabt_iss_nisv_sanitized`). */
+const ISS_WNR = 1n << 6n;
+/** A translation fault at level 1. */
+const FSC_TRANSLATION_1 = 0x05n;
+
+/** Why a vCPU does not execute though it runs. */
+type Wait = 'interrupt' | undefined;
+
+/** The CPU of a vCPU, and what is between it and its program. */
+export class VcpuRunner implements Runner, Runnable {
+  readonly id: number;
+  readonly #vcpu: VcpuState;
+  readonly #cpu: Cpu;
+  readonly #scheduler: Scheduler;
+  #area = new ExitArea(new Uint8Array());
+  /** The CPU has the registers; the ioctls' copies of them are old. */
+  #loaded = false;
+  #waitsFor: Wait;
+
+  constructor(vcpu: VcpuState) {
+    const { machine, scheduler } = machineOf(vcpu);
+    this.id = vcpu.id;
+    this.#vcpu = vcpu;
+    this.#cpu = new Cpu(machine, new GuestRegisters(vcpu));
+    this.#scheduler = scheduler;
+  }
+
+  run(bytes: Uint8Array): Result {
+    return this.#begin(bytes) ?? this.#scheduler.runSync(this);
+  }
+
+  start(bytes: Uint8Array, done: (result: Result) => void): Result {
+    const result = this.#begin(bytes);
+    if (result === undefined) this.#scheduler.start(this, done);
+    else setImmediate(() => done(result));
+    return 0;
+  }
+
+  /** What comes before the guest is entered: a result where that is all. */
+  #begin(bytes: Uint8Array): Result | undefined {
+    const vcpu = this.#vcpu;
+    if (!this.#area.isOver(bytes)) this.#area = new ExitArea(bytes);
+    checkEmulated(vcpu);
+    vcpu.vm.machine!.suspectMemory();
+    if (this.#cpu.pendingMmio !== undefined) {
+      this.#load();
+      this.#cpu.completeMmio(this.#area.mmioData);
+    }
+    if (!vcpu.kicked) return undefined;
+    // immediate_exit: the last reason stays.
+    vcpu.kicked = false;
+    return -ERRNO.EINTR;
+  }
+
+  step(budget: number): Result | 'ran' | 'waits' {
+    const vcpu = this.#vcpu;
+    const { clock } = vcpu.vm;
+    if (vcpu.kicked) {
+      vcpu.kicked = false;
+      this.#waitsFor = undefined;
+      this.#area.exit(KVM_EXIT.KVM_EXIT_INTR);
+      return -ERRNO.EINTR;
+    }
+    if (vcpu.mpState === KVM_MP_STATE_STOPPED) return 'waits';
+    this.#load();
+    if (this.#waitsFor === 'interrupt') {
+      if (!this.#cpu.interrupted) return 'waits';
+      this.#waitsFor = undefined;
+    }
+    const exit = clock.run(this.#cpu, budget);
+    switch (exit.reason) {
+      case 'budget':
+      case 'wfe':
+      case 'yield':
+        return 'ran';
+      case 'wfi':
+        this.#waitsFor = 'interrupt';
+        return 'ran';
+      case 'mmio':
+        return this.#mmio(exit);
+      case 'no-syndrome':
+        if (!vcpu.vm.nisvToUser) return -ERRNO.ENOSYS;
+        this.#area.armNisv(FSC_TRANSLATION_1 | (exit.kind === 'write' ? ISS_WNR : 0n), exit.address);
+        return 0;
+      default:
+        throw notEmulated('KVM_RUN');
+    }
+  }
+
+  #mmio({ address, size, data }: MmioExit): Result {
+    this.#area.mmio(address, size, data);
+    return 0;
+  }
+
+  ticksToWake(): bigint | undefined {
+    return undefined;
+  }
+
+  wake(): void {
+    this.#scheduler.wake();
+  }
+
+  settle(): void {
+    if (!this.#loaded) return;
+    const { serror } = this.#cpu;
+    storeRegisters(this.#vcpu, this.#cpu);
+    this.#vcpu.serror = serror;
+    this.#loaded = false;
+  }
+
+  #load(): void {
+    if (this.#loaded) return;
+    const vcpu = this.#vcpu;
+    if (vcpu.abortPending) {
+      vcpu.abortPending = false;
+      enterException(vcpu, 'sync');
+    }
+    loadRegisters(vcpu, this.#cpu);
+    this.#cpu.setSerror(vcpu.serror);
+    this.#cpu.setIrq(vcpu.irq);
+    this.#cpu.setFiq(vcpu.fiq);
+    this.#loaded = true;
+  }
+
+  forget(): void {
+    this.#cpu.pendingMmio = undefined;
+    this.#waitsFor = undefined;
+    this.#loaded = false;
+  }
+
+  abandon(): void {
+    this.#scheduler.abandon(this);
+  }
+}
+
+/** @throws KvmError `ERR_NOT_EMULATED` for a guest of an exception level or instruction set that the CPU has not */
+function checkEmulated(vcpu: VcpuState): void {
+  const pstate = vcpu.cells[vcpu.configuration!.registers.get(CORE_PSTATE)!.cell]!;
+  const is32Bit = hasFeature(vcpu, KVM_ARM_VCPU.KVM_ARM_VCPU_EL1_32BIT) || (pstate & PSTATE_AARCH32) !== 0n;
+  if (is32Bit || (pstate & PSTATE_EL2) !== 0n) throw notEmulated('KVM_RUN');
+}
