@@ -44,6 +44,10 @@ const ENABLE: Readonly<Record<number, Enable>> = {
     vm.nisvToUser = true;
     return 0;
   },
+  [KVM_CAP.KVM_CAP_ARM_SYSTEM_SUSPEND](vm) {
+    vm.systemSuspend = true;
+    return 0;
+  },
   [KVM_CAP.KVM_CAP_ARM_WRITABLE_IMP_ID_REGS](vm) {
     if (vm.vcpus.size > 0) return -ERRNO.EINVAL;
     vm.identityUnlocked = true;

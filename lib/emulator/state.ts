@@ -9,6 +9,7 @@ import type { Cpu } from './cpu/cpu.ts';
 import type { Exit as CpuExit } from './cpu/exits.ts';
 import type { Machine } from './cpu/machine.ts';
 import type { HostProfile } from './profile.ts';
+import type { FilterAction } from './smccc-filter.ts';
 
 /** Where a register's value lies. */
 export interface Storage {
@@ -123,7 +124,7 @@ export interface VmState {
   /** KVM_ARM_SET_COUNTER_OFFSET was used: from then on writes of the counters are ignored. */
   counterOffsetSet: boolean;
   /** Ranges of the SMCCC filter; undefined until the first one is installed. */
-  smcccFilter: { readonly start: number; readonly end: number }[] | undefined;
+  smcccFilter: { readonly start: number; readonly end: number; readonly action: FilterAction }[] | undefined;
   /** KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE */
   eagerSplitChunkSize: bigint;
   /** KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 is enabled. */
@@ -132,6 +133,10 @@ export interface VmState {
   dirtyRingSize: number;
   /** KVM_CAP_ARM_NISV_TO_USER is enabled. */
   nisvToUser: boolean;
+  /** KVM_CAP_ARM_SYSTEM_SUSPEND is enabled. */
+  systemSuspend: boolean;
+  /** Of the random numbers that the firmware gives. */
+  randomState: bigint;
   /** All that were created, by id: closing one does not take it out of the VM. */
   readonly vcpus: Map<number, VcpuState>;
   /** What its CPUs share; undefined until the first of them runs. */
@@ -161,6 +166,10 @@ export interface VcpuState {
   pmuCreated: boolean;
   /** A data abort is to be taken by the next run; its syndrome is in ESR_EL1 already. */
   abortPending: boolean;
+  /** What CPU_ON has left to do: reset it, and begin there; big-endian where the caller was. */
+  pendingReset: { readonly pc: bigint; readonly x0: bigint; readonly isBigEndian: boolean } | undefined;
+  /** Where the guest finds its stolen time; undefined while no address is set. */
+  stolenTime: bigint | undefined;
   /** The levels of its interrupt inputs. */
   irq: boolean;
   fiq: boolean;

@@ -11,7 +11,7 @@ import { decodeVcpuInit } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result, VcpuHandle } from '../backend.ts';
 import { getEvents, setEvents } from './events.ts';
-import { initVcpu } from './init.ts';
+import { applyPendingReset, initVcpu } from './init.ts';
 import { flatIoctl, NOT_YET_ON_VCPU } from './ioctl.ts';
 import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
 import { isCore, rawCore } from './raw-core.ts';
@@ -31,7 +31,9 @@ export class EmulatedVcpu implements VcpuHandle {
   /** For the length of an ioctl: with all registers where those look for them. */
   get #state(): VcpuState | undefined {
     this.#open?.vm.clock.pass();
-    this.#open?.runner?.settle();
+    if (this.#open === undefined) return undefined;
+    this.#open.runner?.settle();
+    applyPendingReset(this.#open);
     return this.#open;
   }
 

@@ -44,6 +44,8 @@ export class EmulatedVm implements VmHandle {
       manualDirtyProtect: false,
       dirtyRingSize: 0,
       nisvToUser: false,
+      systemSuspend: false,
+      randomState: 0n,
       vcpus: new Map(),
       machine: undefined,
     };
@@ -87,6 +89,8 @@ export class EmulatedVm implements VmHandle {
       sveMaxVq: 0,
       pmuCreated: false,
       abortPending: false,
+      pendingReset: undefined,
+      stolenTime: undefined,
       irq: false,
       fiq: false,
       kicked: false,

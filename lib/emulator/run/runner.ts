@@ -9,9 +9,11 @@ import { KVM_MP_STATE } from '../../abi/mp-state.ts';
 import { CORE_PSTATE } from '../../abi/register-id.ts';
 import { KVM_ARM_VCPU } from '../../abi/vcpu-features.ts';
 import type { Result } from '../../backend.ts';
+import { guestCall } from '../calls/guest-call.ts';
 import { Cpu } from '../cpu/cpu.ts';
 import type { MmioExit } from '../cpu/exits.ts';
 import { enterException } from '../exceptions.ts';
+import { applyPendingReset } from '../init.ts';
 import { notEmulated } from '../ioctl.ts';
 import { hasFeature } from '../register-access.ts';
 import type { Runner, VcpuState } from '../state.ts';
@@ -91,6 +93,10 @@ export class VcpuRunner implements Runner, Runnable {
       return -ERRNO.EINTR;
     }
     if (vcpu.mpState === KVM_MP_STATE_STOPPED) return 'waits';
+    if (vcpu.pendingReset !== undefined) {
+      this.forget();
+      applyPendingReset(vcpu);
+    }
     this.#load();
     if (this.#waitsFor === 'interrupt') {
       if (!this.#cpu.interrupted) return 'waits';
@@ -111,9 +117,26 @@ export class VcpuRunner implements Runner, Runnable {
         if (!vcpu.vm.nisvToUser) return -ERRNO.ENOSYS;
         this.#area.armNisv(FSC_TRANSLATION_1 | (exit.kind === 'write' ? ISS_WNR : 0n), exit.address);
         return 0;
-      default:
-        throw notEmulated('KVM_RUN');
+      case 'hvc':
+      case 'smc':
+        return this.#call(exit.reason, exit.immediate);
+      case 'debug':
+        throw notEmulated('KVM_SET_GUEST_DEBUG');
     }
+  }
+
+  #call(conduit: 'hvc' | 'smc', immediate: number): Result | 'ran' {
+    const cpu = this.#cpu;
+    // Other vCPUs and the profile's rules read the caller's registers where the ioctls have them.
+    storeRegisters(this.#vcpu, cpu);
+    const outcome = guestCall(this.#vcpu, conduit, immediate, {
+      get: n => cpu.x(n),
+      set: (n, value) => cpu.setX(n, value),
+    });
+    if (outcome.kind === 'wait') this.#waitsFor = 'interrupt';
+    if (outcome.kind !== 'exit') return 'ran';
+    this.#area.exit(outcome.reason, outcome.fill);
+    return 0;
   }
 
   #mmio({ address, size, data }: MmioExit): Result {
