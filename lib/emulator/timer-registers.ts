@@ -54,12 +54,12 @@ const control =
   };
 
 /** The ids of the virtual timer's CNT and CVAL are swapped in the ABI (asm/kvm.h says how that came about). */
-const TIMER = {
+export const TIMER = {
   ctl: sysRegId(3, 3, 14, 3, 1),
   cnt: sysRegId(3, 3, 14, 3, 2),
   cval: sysRegId(3, 3, 14, 0, 2),
 };
-const PTIMER = {
+export const PTIMER = {
   ctl: sysRegId(3, 3, 14, 2, 1),
   cnt: sysRegId(3, 3, 14, 0, 1),
   cval: sysRegId(3, 3, 14, 2, 2),

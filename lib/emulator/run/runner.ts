@@ -18,10 +18,10 @@ import { notEmulated } from '../ioctl.ts';
 import { hasFeature } from '../register-access.ts';
 import type { Runner, VcpuState } from '../state.ts';
 import { ExitArea } from './exit-area.ts';
+import { GuestRegisters } from './guest-registers.ts';
 import { machineOf } from './machine.ts';
 import { loadRegisters, storeRegisters } from './registers.ts';
 import type { Runnable, Scheduler } from './scheduler.ts';
-import { GuestRegisters } from './system-registers.ts';
 
 const { KVM_MP_STATE_STOPPED } = KVM_MP_STATE;
 
@@ -31,28 +31,32 @@ const PSTATE_EL2 = 1n << 3n;
 
 /** ESR_ELx.ISS of a data abort: what of it KVM_EXIT_ARM_NISV tells (`kvm_vcpu_dabt_iss_nisv_sanitized`). */
 const ISS_WNR = 1n << 6n;
+/** Bits of `s.regs.device_irq_level` (asm/kvm.h). */
+const KVM_ARM_DEV_EL1_VTIMER = 1n;
+const KVM_ARM_DEV_EL1_PTIMER = 2n;
+
 /** A translation fault at level 1. */
 const FSC_TRANSLATION_1 = 0x05n;
-
-/** Why a vCPU does not execute though it runs. */
-type Wait = 'interrupt' | undefined;
 
 /** The CPU of a vCPU, and what is between it and its program. */
 export class VcpuRunner implements Runner, Runnable {
   readonly id: number;
   readonly #vcpu: VcpuState;
   readonly #cpu: Cpu;
+  readonly #registers: GuestRegisters;
   readonly #scheduler: Scheduler;
   #area = new ExitArea(new Uint8Array());
   /** The CPU has the registers; the ioctls' copies of them are old. */
   #loaded = false;
-  #waitsFor: Wait;
+  /** For an interrupt: it has executed WFI. */
+  #waits = false;
 
   constructor(vcpu: VcpuState) {
     const { machine, scheduler } = machineOf(vcpu);
     this.id = vcpu.id;
     this.#vcpu = vcpu;
-    this.#cpu = new Cpu(machine, new GuestRegisters(vcpu));
+    this.#registers = new GuestRegisters(vcpu);
+    this.#cpu = new Cpu(machine, this.#registers);
     this.#scheduler = scheduler;
   }
 
@@ -88,7 +92,7 @@ export class VcpuRunner implements Runner, Runnable {
     const { clock } = vcpu.vm;
     if (vcpu.kicked) {
       vcpu.kicked = false;
-      this.#waitsFor = undefined;
+      this.#waits = false;
       this.#area.exit(KVM_EXIT.KVM_EXIT_INTR);
       return -ERRNO.EINTR;
     }
@@ -97,19 +101,26 @@ export class VcpuRunner implements Runner, Runnable {
       this.forget();
       applyPendingReset(vcpu);
     }
-    this.#load();
-    if (this.#waitsFor === 'interrupt') {
-      if (!this.#cpu.interrupted) return 'waits';
-      this.#waitsFor = undefined;
+    if (this.#linesChanged()) {
+      this.#waits = false;
+      this.#area.exit(KVM_EXIT.KVM_EXIT_INTR);
+      return -ERRNO.EINTR;
     }
-    const exit = clock.run(this.#cpu, budget);
+    this.#load();
+    if (this.#waits && !this.#cpu.interrupted) return 'waits';
+    this.#waits = false;
+    const ticks = this.ticksToWake();
+    const exit = clock.run(
+      this.#cpu,
+      ticks === undefined ? budget : Math.min(budget, clock.instructionsFor(ticks)),
+    );
     switch (exit.reason) {
       case 'budget':
       case 'wfe':
       case 'yield':
         return 'ran';
       case 'wfi':
-        this.#waitsFor = 'interrupt';
+        this.#waits = true;
         return 'ran';
       case 'mmio':
         return this.#mmio(exit);
@@ -133,7 +144,7 @@ export class VcpuRunner implements Runner, Runnable {
       get: n => cpu.x(n),
       set: (n, value) => cpu.setX(n, value),
     });
-    if (outcome.kind === 'wait') this.#waitsFor = 'interrupt';
+    if (outcome.kind === 'wait') this.#waits = true;
     if (outcome.kind !== 'exit') return 'ran';
     this.#area.exit(outcome.reason, outcome.fill);
     return 0;
@@ -144,8 +155,25 @@ export class VcpuRunner implements Runner, Runnable {
     return 0;
   }
 
+  /** Of `s.regs.device_irq_level`. */
+  get #lines(): bigint {
+    const { virtual, physical } = this.#registers;
+    return (virtual.fires ? KVM_ARM_DEV_EL1_VTIMER : 0n) | (physical.fires ? KVM_ARM_DEV_EL1_PTIMER : 0n);
+  }
+
+  /** Whether the program, which is the interrupt controller, is to be told (`kvm_timer_should_notify_user`). */
+  #linesChanged(): boolean {
+    const lines = this.#lines;
+    if (this.#area.deviceIrqLevel === lines) return false;
+    this.#area.deviceIrqLevel = lines;
+    return true;
+  }
+
   ticksToWake(): bigint | undefined {
-    return undefined;
+    if (this.#vcpu.mpState === KVM_MP_STATE_STOPPED) return undefined;
+    const { virtual, physical } = this.#registers;
+    const [first, second] = [virtual.ticksToGo, physical.ticksToGo];
+    return first !== undefined && (second === undefined || first < second) ? first : second;
   }
 
   wake(): void {
@@ -176,7 +204,7 @@ export class VcpuRunner implements Runner, Runnable {
 
   forget(): void {
     this.#cpu.pendingMmio = undefined;
-    this.#waitsFor = undefined;
+    this.#waits = false;
     this.#loaded = false;
   }
 
