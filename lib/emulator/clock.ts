@@ -16,7 +16,8 @@ const NANOSECONDS = 1e9;
 const UPTIME = 1n << 36n;
 
 /** Whose time a VM has. */
-export type ClockKind = 'virtual' | 'host';
+export const CLOCKS = ['virtual', 'host'] as const;
+export type ClockKind = (typeof CLOCKS)[number];
 
 export function makeClock(kind: ClockKind, counterHz: number): Clock {
   return kind === 'virtual' ? new VirtualClock(counterHz) : new HostClock(counterHz);

@@ -3,10 +3,10 @@
  *
  * @packageDocumentation
  */
-import { invalidType } from '../abi/argument.ts';
+import { invalidType, invalidValue } from '../abi/argument.ts';
 import { ERRNO } from '../abi/errno.ts';
 import type { KvmHandle, Result } from '../backend.ts';
-import type { ClockKind } from './clock.ts';
+import { CLOCKS, type ClockKind } from './clock.ts';
 import { findHost, isPath } from './host-file.ts';
 import { flatIoctl } from './ioctl.ts';
 import { pageSizeOf } from './memory-slots.ts';
@@ -32,6 +32,7 @@ export function openEmulated(
   if (typeof host !== 'string' && typeof host !== 'object') {
     throw invalidType('host', 'the name of a host, the path of a profile, or a profile', host);
   }
+  if (!CLOCKS.includes(clock)) throw invalidValue('clock', CLOCKS.join(', '), clock);
   if (typeof host !== 'string') return new EmulatedKvm(modelOf(host), clock);
   let profile = loaded.get(host);
   if (profile === undefined) {

@@ -7,8 +7,9 @@ import type { Result } from '../../backend.ts';
 import { KvmError } from '../../errors.ts';
 import type { Clock } from '../state.ts';
 
-/** Instructions that a vCPU executes before the next has its go: some 0.1 ms of the guest's time. */
-const SLICE = 10_000;
+/** Instructions that a vCPU executes before the next has its go, some 0.1 ms of its time: a prime, or turns would always change
+ * at the same place of a loop. */
+const SLICE = 9973;
 /** Slices before the event loop has its go: a few milliseconds. */
 const SLICES_PER_TURN = 20;
 const LONGEST_TIMER = 0x7fff_ffff;
