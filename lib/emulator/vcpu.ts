@@ -15,7 +15,7 @@ import { applyPendingReset, initVcpu } from './init.ts';
 import { flatIoctl, NOT_YET_ON_VCPU } from './ioctl.ts';
 import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
 import { isCore, rawCore } from './raw-core.ts';
-import { makeRunner } from './run/load.ts';
+import { loadRunner } from './run/load.ts';
 import type { Configuration, RegisterAccess, Runner, VcpuState } from './state.ts';
 import { getVcpuAttr, hasVcpuAttr, setVcpuAttr } from './vcpu-attributes.ts';
 
@@ -133,7 +133,10 @@ export class EmulatedVcpu implements VcpuHandle {
     if (vcpu === undefined) return -ERRNO.EBADF;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
     if (hasSve(vcpu) && !vcpu.sveFinalized) return -ERRNO.EPERM;
-    vcpu.runner ??= makeRunner(vcpu);
+    if (vcpu.runner === undefined) {
+      const { VcpuRunner } = loadRunner();
+      vcpu.runner = new VcpuRunner(vcpu);
+    }
     return vcpu.runner;
   }
 

@@ -63,12 +63,3 @@ export function results(kvm: Kvm, calls: readonly Call[], options?: MachineOptio
   caller.runToOff();
   return caller.results;
 }
-
-/** X0 after each of these calls by HVC, none of which ends the machine. */
-export function answers(kvm: Kvm, calls: readonly Call['x'][], options?: MachineOptions): bigint[] {
-  return results(
-    kvm,
-    calls.map(x => ({ x })),
-    options,
-  ).map(([x0]) => x0!);
-}

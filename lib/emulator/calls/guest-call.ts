@@ -9,7 +9,7 @@ import { filterAction } from '../smccc-filter.ts';
 import type { VcpuState } from '../state.ts';
 import { answer, type Call, type CallOutcome, type CallRegisters, RESUME } from './call.ts';
 import { psciCall } from './psci.ts';
-import { isSwitchedOff, SERVICES } from './services.ts';
+import { isSwitchedOff, SERVICES, serveWorkaround } from './services.ts';
 
 const NOT_SUPPORTED = -1;
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
@@ -31,6 +31,7 @@ export function guestCall(
     return RESUME;
   }
   const call: Call = { vcpu, isSmc, registers, id: Number(BigInt.asUintN(32, registers.get(0))) };
+  if (!isSmc && serveWorkaround(call.id, registers)) return RESUME;
   const service = SERVICES.get(call.id);
   switch (filterAction(vcpu.vm, call.id)) {
     case 'deny':

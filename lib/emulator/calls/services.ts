@@ -7,7 +7,7 @@
 import { KVM_CAP } from '../../abi/capabilities.ts';
 import { firmwareBitmapRegId, firmwareRegId } from '../../abi/register-id.ts';
 import type { VcpuState } from '../state.ts';
-import { answer, argument32, type Call, type CallOutcome } from './call.ts';
+import { answer, argument32, type Call, type CallOutcome, type CallRegisters } from './call.ts';
 import { SMCCC_FN } from './function-ids.ts';
 
 const NOT_SUPPORTED = -1;
@@ -121,6 +121,19 @@ function pvTimeFeatures(call: Call): CallOutcome {
   return answer(call, isKnown && hasStolenTime(call.vcpu) ? 0 : NOT_SUPPORTED);
 }
 
+const STOLEN_TIME_SIZE = 64;
+const PAGE = 4096;
+
+/** The structure begins as zeros: nothing is stolen from an emulated vCPU (`kvm_init_stolen_time`). */
+function pvTimeSt(call: Call): CallOutcome {
+  const { stolenTime, vm } = call.vcpu;
+  if (stolenTime === undefined) return answer(call, NOT_SUPPORTED);
+  const address = Number(stolenTime);
+  const ram = vm.machine?.memory.ram(Math.floor(address / PAGE), true);
+  ram?.u8.fill(0, address - ram.firstPage * PAGE, address - ram.firstPage * PAGE + STOLEN_TIME_SIZE);
+  return answer(call, stolenTime);
+}
+
 const NANOSECONDS = 1_000_000_000n;
 
 /** Virtual or physical counter, with the time of day, which is the VM's own time here (`kvm_ptp_get_time`). */
@@ -142,6 +155,21 @@ const trng = [STD, FIRST] as const;
 const vendor = [VENDOR_HYP, FIRST] as const;
 const pvTime = [STD_HYP, FIRST] as const;
 
+/** The workarounds themselves are served before KVM looks (`el1_hvc_guest`, arch/arm64/kvm/hyp/hyp-entry.S). */
+const WORKAROUNDS: readonly number[] = [
+  SMCCC_FN.ARCH_WORKAROUND_1,
+  SMCCC_FN.ARCH_WORKAROUND_2,
+  SMCCC_FN.ARCH_WORKAROUND_3,
+];
+
+/** Whether an HVC is one of those, which then has been served: X0 and X1 are 0. */
+export function serveWorkaround(id: number, registers: CallRegisters): boolean {
+  if (!WORKAROUNDS.includes(id)) return false;
+  registers.set(0, 0n);
+  registers.set(1, 0n);
+  return true;
+}
+
 /** By function id. */
 export const SERVICES: ReadonlyMap<number, Service> = new Map<number, Service>([
   [SMCCC_FN.VERSION, { call: call => answer(call, SMCCC_1_1) }],
@@ -151,14 +179,15 @@ export const SERVICES: ReadonlyMap<number, Service> = new Map<number, Service>([
     SMCCC_FN.TRNG_FEATURES,
     {
       needs: trng,
-      call: call => answer(call, TRNG_IDS.includes(argument32(call, 1)) ? 0 : NOT_SUPPORTED),
+      // The kernel looks at all 64 bits here.
+      call: call => answer(call, TRNG_IDS.includes(Number(call.registers.get(1))) ? 0 : NOT_SUPPORTED),
     },
   ],
   [SMCCC_FN.TRNG_GET_UUID, { needs: trng, call: call => answer(call, ...TRNG_UUID) }],
   [SMCCC_FN.TRNG_RND32, { needs: trng, call: random(32) }],
   [SMCCC_FN.TRNG_RND64, { needs: trng, call: random(64) }],
   [SMCCC_FN.PV_TIME_FEATURES, { needs: pvTime, call: pvTimeFeatures }],
-  [SMCCC_FN.PV_TIME_ST, { needs: pvTime, call: call => answer(call, call.vcpu.stolenTime ?? NOT_SUPPORTED) }],
+  [SMCCC_FN.PV_TIME_ST, { needs: pvTime, call: pvTimeSt }],
   [SMCCC_FN.VENDOR_HYP_CALL_UID, { needs: vendor, call: call => answer(call, ...KVM_UID) }],
   [
     SMCCC_FN.VENDOR_HYP_KVM_FEATURES,

@@ -4,12 +4,10 @@
  * @packageDocumentation
  */
 import { createRequire } from 'node:module';
-import type { Runner, VcpuState } from '../state.ts';
 
 const require = createRequire(import.meta.url);
 
 /** What runs a vCPU's guest. */
-export function makeRunner(vcpu: VcpuState): Runner {
-  const { VcpuRunner } = require('./runner.js') as typeof import('./runner.ts');
-  return new VcpuRunner(vcpu);
+export function loadRunner(): typeof import('./runner.ts') {
+  return require('./runner.js');
 }

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { ERRNO } from '../../abi/errno.ts';
-import { KVM_EXIT } from '../../abi/exits.ts';
+import { KVM_EXIT, KVM_SYSTEM_EVENT } from '../../abi/exits.ts';
 import { KVM_MP_STATE } from '../../abi/mp-state.ts';
 import { CORE_PSTATE } from '../../abi/register-id.ts';
 import { KVM_ARM_VCPU } from '../../abi/vcpu-features.ts';
@@ -23,7 +23,7 @@ import { machineOf } from './machine.ts';
 import { loadRegisters, storeRegisters } from './registers.ts';
 import type { Runnable, Scheduler } from './scheduler.ts';
 
-const { KVM_MP_STATE_STOPPED } = KVM_MP_STATE;
+const { KVM_MP_STATE_STOPPED, KVM_MP_STATE_SUSPENDED } = KVM_MP_STATE;
 
 /** PSTATE.nRW and PSTATE.M[3:2] of EL2: what the emulated CPU has not. */
 const PSTATE_AARCH32 = 1n << 4n;
@@ -109,6 +109,7 @@ export class VcpuRunner implements Runner, Runnable {
     this.#load();
     if (this.#waits && !this.#cpu.interrupted) return 'waits';
     this.#waits = false;
+    if (vcpu.mpState === KVM_MP_STATE_SUSPENDED) return this.#suspended();
     const ticks = this.ticksToWake();
     const exit = clock.run(
       this.#cpu,
@@ -134,6 +135,16 @@ export class VcpuRunner implements Runner, Runnable {
       case 'debug':
         throw notEmulated('KVM_SET_GUEST_DEBUG');
     }
+  }
+
+  /** A suspended vCPU waits as in WFI; the program says when it is to go on (`kvm_vcpu_suspend`, arm.c). */
+  #suspended(): Result | 'waits' {
+    if (!this.#cpu.interrupted) return 'waits';
+    this.#area.exit(KVM_EXIT.KVM_EXIT_SYSTEM_EVENT, view => {
+      view.setUint32(32, KVM_SYSTEM_EVENT.KVM_SYSTEM_EVENT_WAKEUP, true);
+      view.setUint32(36, 0, true);
+    });
+    return 0;
   }
 
   #call(conduit: 'hvc' | 'smc', immediate: number): Result | 'ran' {
