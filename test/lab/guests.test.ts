@@ -1,7 +1,4 @@
-/**
- * Guests on real kernels. Those of 6.18 and 7.3 are not among them: a guest that waits for its timer without an interrupt
- * controller does not wake there, and whose doing that is has not been found out.
- */
+/** Guests on real kernels: one machine of each series. */
 import { describe, it } from 'vitest';
 import { testOnHosts } from '#lib/testing.js';
 import { BOOT, PACKAGE_PARTS } from './tier.ts';
@@ -11,6 +8,8 @@ const hosts = [
   { kernel: '5.10', cpu: 'cortex-a57' },
   { kernel: '6.1', cpu: 'max' },
   { kernel: '6.12', cpu: 'neoverse-n1' },
+  { kernel: '6.18', cpu: 'max' },
+  { kernel: '7', cpu: 'max' },
 ];
 
 await testOnHosts({ describe, it, suite, hosts, timeout: BOOT, parts: PACKAGE_PARTS });
