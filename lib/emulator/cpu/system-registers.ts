@@ -190,6 +190,13 @@ function timerEnable(crm: number, op2: number): bigint {
   return crm === 2 ? 1n << 9n : 1n << 8n;
 }
 
+/** The timer registers that there are, by CRm: counters (the last two with FEAT_ECV), physical and virtual timer. */
+const TIMER_OP2: Readonly<Record<number, readonly number[]>> = {
+  0: [0, 1, 2, 5, 6],
+  2: [0, 1, 2],
+  3: [0, 1, 2],
+};
+
 /** Whether EL0 may use a register of the CPU's surroundings. */
 function userMay(cpu: Cpu, encoding: number): true | Refusal {
   const { hot } = cpu.state;
@@ -197,7 +204,8 @@ function userMay(cpu: Cpu, encoding: number): true | Refusal {
   if (encoding === CTR_EL0) return ifSctlr(SCTLR.UCT)(cpu);
   if (encoding >> 7 === encodingOf(3, 3, 14, 0, 0) >> 7) {
     const crm = (encoding >> 3) & 0xf;
-    if (crm <= 3 && !(hot.cntkctl & timerEnable(crm, encoding & 7))) return 'trapped';
+    const op2 = encoding & 7;
+    if (TIMER_OP2[crm]?.includes(op2) && !(hot.cntkctl & timerEnable(crm, op2))) return 'trapped';
   }
   return true;
 }

@@ -18,10 +18,37 @@ const ccsidrId = (value: number) =>
 /** Registers of identification: op0 3, op1 0, CRn 0; those from CRm 1 to 7 that nothing is known of read as zero. */
 const isIdentification = (encoding: number): boolean => encoding >> 7 === encodingOf(3, 0, 0, 0, 0) >> 7;
 const FIRST_FEATURE = encodingOf(3, 0, 0, 1, 0);
+const LAST_FEATURE = encodingOf(3, 0, 0, 7, 7);
 
-/** Limited ordering regions, of which KVM gives none (`trap_loregion`). */
-const isOrderingRegion = (encoding: number): boolean => encoding >> 3 === encodingOf(3, 0, 10, 4, 0) >> 3;
-const LORID_EL1 = encodingOf(3, 0, 10, 4, 7);
+/** Breakpoint and watchpoint registers: DBGBVRn, DBGBCRn, DBGWVRn and DBGWCRn. */
+const isBreakpoint = (encoding: number): boolean =>
+  encoding >> 7 === encodingOf(2, 0, 0, 0, 0) >> 7 && (encoding & 7) >= 4;
+/** DBGWVRn_EL1[1:0] is RES0. */
+const isWatchpointValue = (encoding: number): boolean => isBreakpoint(encoding) && (encoding & 7) === 6;
+const ID_AA64DFR0_EL1 = sysRegId(3, 0, 0, 5, 0);
+/** Digits of it that tell how many there are, less one. */
+const BRPS = 12n;
+const WRPS = 20n;
+
+/** op1 4 and 5: EL2's, and what EL2 sees of EL1 and of AArch32. */
+const isOfHypervisor = (encoding: number): boolean =>
+  ((encoding >> 11) & 7) === 4 || ((encoding >> 11) & 7) === 5;
+
+const ID_AA64PFR0_EL1 = sysRegId(3, 0, 0, 4, 0);
+const ID_AA64MMFR1_EL1 = sysRegId(3, 0, 0, 7, 1);
+const ID_AA64MMFR3_EL1 = sysRegId(3, 0, 0, 7, 3);
+
+/** Registers of extensions, and the digit that says whether the vCPU has them; KVM_GET_ONE_REG shows some nevertheless. */
+const NEEDS: ReadonlyMap<number, readonly [id: bigint, shift: bigint]> = new Map([
+  [encodingOf(3, 0, 2, 0, 3), [ID_AA64MMFR3_EL1, 0n]], // TCR2_EL1: TCRX
+  [encodingOf(3, 0, 10, 2, 2), [ID_AA64MMFR3_EL1, 8n]], // PIRE0_EL1: S1PIE
+  [encodingOf(3, 0, 10, 2, 3), [ID_AA64MMFR3_EL1, 8n]], // PIR_EL1
+  // Limited ordering regions, of which KVM gives none (`trap_loregion`): LOR.
+  ...[0, 1, 2, 3, 7].map(
+    op2 => [encodingOf(3, 0, 10, 4, op2), [ID_AA64MMFR1_EL1, 16n]] as [number, [bigint, bigint]],
+  ),
+  [encodingOf(3, 0, 5, 3, 0), [ID_AA64PFR0_EL1, 28n]], // ERRIDR_EL1: RAS
+]);
 
 interface Access {
   read?(registers: GuestRegisters): bigint;
@@ -75,17 +102,18 @@ const ACCESSES: ReadonlyMap<number, Access> = new Map<number, Access>([
   [encodingOf(3, 1, 0, 0, 1), readOnly(sysRegId(3, 1, 0, 0, 1))],
   [encodingOf(3, 1, 0, 0, 7), readOnly(sysRegId(3, 1, 0, 0, 7))],
   [encodingOf(3, 3, 0, 0, 1), readOnly(sysRegId(3, 3, 0, 0, 1))],
-  // RAS error records: none (`trap_raz_wi`).
-  ...[
-    [3, 0],
-    [3, 1],
-    [4, 0],
-    [4, 1],
-    [4, 2],
-    [4, 3],
-    [5, 0],
-    [5, 1],
-  ].map(([crm, op2]): [number, Access] => [encodingOf(3, 0, 5, crm!, op2!), razWi]),
+  // ERRIDR_EL1: there are no error records. The regions likewise; LORID_EL1 is read-only.
+  [encodingOf(3, 0, 5, 3, 0), { read: () => 0n }],
+  ...[0, 1, 2, 3].map((op2): [number, Access] => [encodingOf(3, 0, 10, 4, op2), razWi]),
+  [encodingOf(3, 0, 10, 4, 7), { read: () => 0n }],
+  // ACTLR_EL1 (`access_actlr`).
+  [
+    encodingOf(3, 0, 1, 0, 1),
+    { read: registers => registers.value(sysRegId(3, 0, 1, 0, 1)) ?? 0n, write: () => {} },
+  ],
+  [encodingOf(3, 0, 12, 1, 0), { read: registers => registers.pendingInterrupts }],
+  // MDCCSR_EL0: no debugger talks to the guest.
+  [encodingOf(2, 3, 0, 1, 0), { read: () => 0n }],
   // The OS lock and its neighbours; MDRAR_EL1, OSDLR_EL1, DBGPRCR_EL1 and the claim tags do nothing.
   [
     encodingOf(2, 0, 1, 0, 4),
@@ -103,6 +131,9 @@ const ACCESSES: ReadonlyMap<number, Access> = new Map<number, Access>([
   [encodingOf(2, 0, 7, 9, 6), razWi],
   [encodingOf(2, 0, 7, 14, 6), { read: () => 0n }],
 ]);
+
+/** ISR_EL1: A, I and F. */
+const ISR = { A: 1n << 8n, I: 1n << 7n, F: 1n << 6n } as const;
 
 /** CRn 14 of op1 3: what changes there changes when a timer fires. */
 const isTimer = (encoding: number): boolean => encoding >> 7 === encodingOf(3, 3, 14, 0, 0) >> 7;
@@ -137,16 +168,34 @@ export class GuestRegisters implements SystemRegisters {
     return this.value(ccsidrId(Number((this.value(CSSELR_EL1) ?? 0n) & 0xfn))) ?? 0n;
   }
 
+  get pendingInterrupts(): bigint {
+    const { irq, fiq, serror } = this.#vcpu;
+    return (serror === undefined ? 0n : ISR.A) | (irq ? ISR.I : 0n) | (fiq ? ISR.F : 0n);
+  }
+
+  /** Whether the vCPU has an encoding's extension, and so many breakpoints. */
+  #has(encoding: number): boolean {
+    if (isOfHypervisor(encoding)) return false;
+    const digit = (id: bigint, shift: bigint) => ((this.value(id) ?? 0n) >> shift) & 0xfn;
+    if (isBreakpoint(encoding)) {
+      const isWatchpoint = (encoding & 7) >= 6;
+      return BigInt((encoding >> 3) & 0xf) <= digit(ID_AA64DFR0_EL1, isWatchpoint ? WRPS : BRPS);
+    }
+    const needs = NEEDS.get(encoding);
+    return needs === undefined || digit(...needs) !== 0n;
+  }
+
   read(encoding: number): bigint | Refusal {
+    if (!this.#has(encoding)) return 'undefined';
     const access = ACCESSES.get(encoding);
     if (access !== undefined) return access.read?.(this) ?? 'undefined';
-    if (isOrderingRegion(encoding)) return 0n;
     const value = this.value(SYSTEM_REGISTER | BigInt(encoding));
     if (value !== undefined) return value;
-    return isIdentification(encoding) && encoding >= FIRST_FEATURE ? 0n : 'undefined';
+    return encoding >= FIRST_FEATURE && encoding <= LAST_FEATURE ? 0n : 'undefined';
   }
 
   write(encoding: number, value: bigint, _level: 0 | 1, cpu: Cpu): Refusal | undefined {
+    if (!this.#has(encoding)) return 'undefined';
     const access = ACCESSES.get(encoding);
     if (access !== undefined) {
       if (access.write === undefined) return 'undefined';
@@ -154,12 +203,11 @@ export class GuestRegisters implements SystemRegisters {
       if (isTimer(encoding)) cpu.stop();
       return undefined;
     }
-    if (isIdentification(encoding) || encoding === LORID_EL1) return 'undefined';
-    if (isOrderingRegion(encoding)) return undefined;
+    if (isIdentification(encoding)) return 'undefined';
     const register = this.#vcpu.configuration!.registers.get(SYSTEM_REGISTER | BigInt(encoding));
     if (register === undefined || register.isPresent?.(this.#vcpu) === false) return 'undefined';
-    // What userspace may not write, a guest may write in vain (ACTLR_EL1).
-    register.set(this.#vcpu, value);
+    // What userspace may not write, a guest writes in vain.
+    register.set(this.#vcpu, isWatchpointValue(encoding) ? value & ~3n : value);
     return undefined;
   }
 }
