@@ -4,11 +4,13 @@
  * @packageDocumentation
  */
 import { checkOptions } from './abi/argument.ts';
+import type { ClockKind } from './emulator/clock.ts';
 import type { HostProfile } from './emulator/profile.ts';
 import { openEmulated } from './emulator/system.ts';
 import { Kvm as KvmBase } from './kvm.ts';
 
 export * from './api.ts';
+export type { ClockKind } from './emulator/clock.ts';
 export { DEFAULT_HOST, HOSTS, type HostProfile } from './emulator/profile.ts';
 
 /** Options of {@link Kvm.open}. */
@@ -18,6 +20,11 @@ export interface OpenOptions {
    * a profile. Default: {@link DEFAULT_HOST}.
    */
   host?: string | HostProfile | undefined;
+  /**
+   * Whose time guests have: `'virtual'` (default) passes with the instructions that they execute, so that a run repeats bit
+   * for bit; `'host'` is this machine's.
+   */
+  clock?: ClockKind | undefined;
 }
 
 /** KVM on an emulated host. */
@@ -28,7 +35,7 @@ export class Kvm extends KvmBase {
    * @throws KvmError `ERR_BAD_PROFILE` for an unknown host, or a damaged file
    */
   static open(options: OpenOptions = {}): Kvm {
-    checkOptions('options', options, ['host']);
-    return new Kvm(openEmulated(options.host), 'Asked for: kvm-arm64/emulator.');
+    checkOptions('options', options, ['host', 'clock']);
+    return new Kvm(openEmulated(options.host, options.clock), 'Asked for: kvm-arm64/emulator.');
   }
 }

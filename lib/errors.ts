@@ -38,6 +38,7 @@ export interface KvmErrorDetails {
  * - `ERR_VCPU_RUNNING`: the vCPU runs; only `kick()` and `close()` reach it;
  * - `ERR_BACKEND_UNAVAILABLE`: the backend that was asked for cannot be used here; `hint` has the cure;
  * - `ERR_NOT_EMULATED`: the kernel would answer this request, and the emulated host does not yet;
+ * - `ERR_WAITS_FOREVER`: an emulated guest waits in `runSync()`, and nothing can wake it;
  * - `ERR_BAD_PROFILE`: a host profile is damaged or foreign; the message names the field;
  * - `ERR_BAD_STATE`: a state file is; the message names offset or field;
  * - `ERR_WILL_NOT_LOAD`: a restore was not begun, as its plan says that it would fail;

@@ -4,12 +4,14 @@
  * @packageDocumentation
  */
 import { checkOptions, checkString, invalidValue } from './abi/argument.ts';
+import type { ClockKind } from './emulator/clock.ts';
 import type { HostProfile } from './emulator/profile.ts';
 import { Kvm as KvmBase } from './kvm.ts';
 import { loadEmulator, loadNative, loadProbe } from './load-backend.ts';
 import type { Probe, ProbeOptions } from './native/probe.ts';
 
 export * from './api.ts';
+export type { ClockKind } from './emulator/clock.ts';
 export { DEFAULT_HOST, HOSTS, type HostProfile } from './emulator/profile.ts';
 export type { Probe, ProbeOptions } from './native/probe.ts';
 
@@ -38,6 +40,11 @@ export interface OpenOptions {
    * ends in `.json`; or a profile. Asking for one means `'emulated'`. Default: {@link DEFAULT_HOST}.
    */
   host?: string | HostProfile | undefined;
+  /**
+   * Whose time guests of the emulated host have: `'virtual'` (default) passes with the instructions that they execute, so
+   * that a run repeats bit for bit; `'host'` is this machine's. Native KVM has its own.
+   */
+  clock?: ClockKind | undefined;
   /** The device. Default: `/dev/kvm`. */
   path?: string | undefined;
 }
@@ -64,13 +71,14 @@ export class Kvm extends KvmBase {
    * ```
    */
   static open(options: OpenOptions = {}): Kvm {
-    checkOptions('options', options, ['backend', 'host', 'path']);
-    const { host, path } = options;
+    checkOptions('options', options, ['backend', 'host', 'clock', 'path']);
+    const { host, path, clock } = options;
     if (path !== undefined) checkString('path', path);
     const { backend, reason } = chooseBackend(options);
-    if (backend === 'emulated') return new Kvm(loadEmulator().openEmulated(host), reason);
+    if (backend === 'emulated') return new Kvm(loadEmulator().openEmulated(host, clock), reason);
     const found = probe({ path });
-    if (backend === 'auto' && found.noArmHost) return new Kvm(loadEmulator().openEmulated(), found.reason);
+    if (backend === 'auto' && found.noArmHost)
+      return new Kvm(loadEmulator().openEmulated(undefined, clock), found.reason);
     return new Kvm(loadNative().openDevice(found), found.reason);
   }
 }

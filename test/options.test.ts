@@ -13,8 +13,13 @@ const loosely = (call: unknown) => call as (options: unknown) => unknown;
 
 const CALLS: readonly [name: string, call: (options: unknown) => unknown, misspelt: object, known: string][] =
   [
-    ['Kvm.open', loosely(Kvm.open), { backand: 'native' }, 'backend, host, path (did you mean backend?)'],
-    ['Kvm.open of /emulator', loosely(EmulatedKvm.open), { hots: 'x' }, 'host (did you mean host?)'],
+    [
+      'Kvm.open',
+      loosely(Kvm.open),
+      { backand: 'native' },
+      'backend, host, clock, path (did you mean backend?)',
+    ],
+    ['Kvm.open of /emulator', loosely(EmulatedKvm.open), { hots: 'x' }, 'host, clock (did you mean host?)'],
     ['Kvm.open of /native', loosely(NativeKvm.open), { pth: '/dev/kvm' }, 'path (did you mean path?)'],
     ['kvm.createVm', loosely(kvm.createVm.bind(kvm)), { ipaBit: 40 }, 'ipaBits (did you mean ipaBits?)'],
     [

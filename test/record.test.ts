@@ -20,7 +20,7 @@ describe.each(RECORDED_HOSTS)('%s', name => {
       const { provenance } = loadHost(name);
       const { midr: _, ...rest } = provenance;
       const file = readFileSync(new URL(`../lib/emulator/hosts/${name}.json`, import.meta.url), 'utf8');
-      expect(formatProfile(recordHost(openEmulated(name), name, rest))).toBe(file);
+      expect(formatProfile(recordHost(openEmulated(name, 'host'), name, rest))).toBe(file);
     },
     RECORDING,
   );

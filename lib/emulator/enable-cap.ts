@@ -40,6 +40,14 @@ const ENABLE: Readonly<Record<number, Enable>> = {
   [KVM_CAP.KVM_CAP_DIRTY_LOG_RING_ACQ_REL]: dirtyRing,
   [KVM_CAP.KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP]: vm => (vm.dirtyRingSize === 0 ? -ERRNO.EINVAL : 0),
   [KVM_CAP.KVM_CAP_ARM_MTE]: vm => (vm.vcpus.size === 0 ? 0 : -ERRNO.EINVAL),
+  [KVM_CAP.KVM_CAP_ARM_NISV_TO_USER](vm) {
+    vm.nisvToUser = true;
+    return 0;
+  },
+  [KVM_CAP.KVM_CAP_ARM_SYSTEM_SUSPEND](vm) {
+    vm.systemSuspend = true;
+    return 0;
+  },
   [KVM_CAP.KVM_CAP_ARM_WRITABLE_IMP_ID_REGS](vm) {
     if (vm.vcpus.size > 0) return -ERRNO.EINVAL;
     vm.identityUnlocked = true;

@@ -140,5 +140,6 @@ function injectDataAbort(vcpu: VcpuState): void {
     cells[esr] = abortSyndrome(vcpu) & (isLower ? ~FROM_CURRENT : -1n);
     cells[far] = 0n;
     if (abortTakenAtOnce) enterException(vcpu, 'sync');
+    else vcpu.abortPending = true;
   }
 }

@@ -6,6 +6,7 @@
  */
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_MP_STATE } from '../abi/mp-state.ts';
+import { coreRegId, sysRegId } from '../abi/register-id.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result } from '../backend.ts';
 import { hasFeature } from './register-access.ts';
@@ -33,6 +34,7 @@ export function initVcpu(vcpu: VcpuState, target: number, featureBits: bigint): 
   reset(vcpu, configuration);
   vcpu.mpState = ((asked | vcpu.features) & POWER_OFF) === 0 ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_STOPPED;
   vcpu.serror = undefined;
+  vcpu.pendingReset = undefined;
   return 0;
 }
 
@@ -101,6 +103,27 @@ function allHaveWidthOf(vcpu: VcpuState): boolean {
   return [...vcpu.vm.vcpus.values()].every(
     other => (other.features & EL1_32BIT) === (vcpu.features & EL1_32BIT),
   );
+}
+
+const PC = coreRegId(256);
+const X0 = coreRegId(0);
+const SCTLR_EL1 = sysRegId(3, 0, 1, 0, 0);
+const SCTLR_EE = 1n << 25n;
+
+/** What CPU_ON of another vCPU has left to do (`kvm_reset_vcpu`, arch/arm64/kvm/reset.c). */
+export function applyPendingReset(vcpu: VcpuState): void {
+  const { configuration, pendingReset } = vcpu;
+  if (pendingReset === undefined || configuration === undefined) return;
+  vcpu.pendingReset = undefined;
+  reset(vcpu, configuration);
+  const set = (id: bigint, value: bigint) => {
+    vcpu.cells[configuration.registers.get(id)!.cell] = value;
+  };
+  set(PC, pendingReset.pc);
+  set(X0, pendingReset.x0);
+  if (pendingReset.isBigEndian) {
+    set(SCTLR_EL1, vcpu.cells[configuration.registers.get(SCTLR_EL1)!.cell]! | SCTLR_EE);
+  }
 }
 
 /** `kvm_reset_vcpu`: values that survive are kept where the vCPU had been initialised before. */

@@ -35,7 +35,10 @@ export function setMemorySlot(
   if (end > U64_END) return -ERRNO.EINVAL;
 
   const old = vm.memory.get(slot);
-  if (bytes.length === 0) return vm.memory.delete(slot) ? 0 : -ERRNO.EINVAL;
+  if (bytes.length === 0) {
+    vm.machine?.forgetMemory();
+    return vm.memory.delete(slot) ? 0 : -ERRNO.EINVAL;
+  }
   if (old !== undefined) {
     const isOther = old.bytes.buffer !== bytes.buffer || old.bytes.byteOffset !== bytes.byteOffset;
     const readOnlyChanges = ((flags ^ old.flags) & KVM_MEM.KVM_MEM_READONLY) !== 0;
@@ -53,6 +56,7 @@ export function setMemorySlot(
       ? (old?.dirty ?? newBitmap(bytes.length / pageSize))
       : undefined;
   vm.memory.set(slot, { flags, guestPhysAddr, bytes, dirty });
+  vm.machine?.forgetMemory();
   return 0;
 }
 
@@ -65,7 +69,10 @@ export function getDirtyLog(vm: VmState, slot: number, bitmap: Uint8Array): Resu
   const found = logged(vm, slot);
   if (typeof found === 'number') return found;
   bitmap.set(found.dirty);
-  if (!vm.manualDirtyProtect) found.dirty.fill(0);
+  if (!vm.manualDirtyProtect) {
+    found.dirty.fill(0);
+    vm.machine?.forgetWritable();
+  }
   return 0;
 }
 
@@ -84,6 +91,7 @@ export function clearDirtyLog(
   const rest = found.bytes.length / pageSizeOf(vm.host.profile) - firstPage;
   if (pageCount > rest || (pageCount < rest && pageCount % 64 !== 0)) return -ERRNO.EINVAL;
   for (let i = 0; i < dirtyBitmapSize(pageCount); i++) found.dirty[firstPage / 8 + i]! &= ~bitmap[i]!;
+  vm.machine?.forgetWritable();
   return 0;
 }
 

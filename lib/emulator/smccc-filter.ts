@@ -13,15 +13,19 @@ import { readStruct } from './user-memory.ts';
 const GROUP = 0;
 const FILTER = 0n;
 
-/** `struct kvm_smccc_filter`: base u32, nr_functions u32, action u8, pad[15]; actions: handle, deny, forward. */
+/** `struct kvm_smccc_filter`: base u32, nr_functions u32, action u8, pad[15]. */
 const FILTER_SIZE = 24;
-const ACTIONS = 3;
+/** `enum kvm_smccc_filter_action`. */
+const ACTIONS = ['handle', 'deny', 'forward'] as const;
+
+/** What becomes of a call. */
+export type FilterAction = (typeof ACTIONS)[number];
 
 /** Arm's own calls, which no filter may touch (SMCCC_ARCH_RANGE_* and SMC64_ARCH_RANGE_*). */
 const RESERVED = [
-  { start: 0x8000_0000, end: 0x8000_ffff },
-  { start: 0xc000_0000, end: 0xc000_ffff },
-];
+  { start: 0x8000_0000, end: 0x8000_ffff, action: 'handle' },
+  { start: 0xc000_0000, end: 0xc000_ffff, action: 'handle' },
+] as const;
 
 /** KVM_HAS_DEVICE_ATTR on a VM. */
 export function hasSmcccAttr({ host }: VmState, group: number, attr: bigint): Result {
@@ -39,9 +43,16 @@ export function setSmcccAttr(vm: VmState, group: number, attr: bigint, data: Uin
   const end = (start + count - 1) >>> 0;
   for (let i = 9; i < FILTER_SIZE; i++) if (view.getUint8(i) !== 0) return -ERRNO.EINVAL;
   if (count === 0 && vm.host.profile.behaviours.emptyFilterRefused) return -ERRNO.EINVAL;
-  if (end < start || view.getUint8(8) >= ACTIONS) return -ERRNO.EINVAL;
+  const action = ACTIONS[view.getUint8(8)];
+  if (end < start || action === undefined) return -ERRNO.EINVAL;
+  if (vm.machine !== undefined) return -ERRNO.EBUSY;
   vm.smcccFilter ??= [...RESERVED];
   if (vm.smcccFilter.some(range => start <= range.end && end >= range.start)) return -ERRNO.EEXIST;
-  vm.smcccFilter.push({ start, end });
+  vm.smcccFilter.push({ start, end, action });
   return 0;
+}
+
+/** What the filter says of a function id. */
+export function filterAction({ smcccFilter = [] }: VmState, id: number): FilterAction {
+  return smcccFilter.find(({ start, end }) => id >= start && id <= end)?.action ?? 'handle';
 }

@@ -5,7 +5,11 @@
  * @packageDocumentation
  */
 import type { Result } from '../backend.ts';
+import type { Cpu } from './cpu/cpu.ts';
+import type { Exit as CpuExit } from './cpu/exits.ts';
+import type { Machine } from './cpu/machine.ts';
 import type { HostProfile } from './profile.ts';
+import type { FilterAction } from './smccc-filter.ts';
 
 /** Where a register's value lies. */
 export interface Storage {
@@ -62,11 +66,40 @@ export interface MemorySlot {
   readonly dirty: Uint8Array | undefined;
 }
 
+/** What a VM takes for its host's time. */
+export interface Clock {
+  /** Ticks of the host's physical counter, of 64 bits; never less than the time before. */
+  now(): bigint;
+  /** A system call is made. */
+  pass(): void;
+  /** Runs a CPU, whose instructions take time. */
+  run(cpu: Cpu, budget: number): CpuExit;
+  /** How many instructions a CPU executes in so many ticks. */
+  instructionsFor(ticks: bigint): number;
+  /** Lets so many ticks pass in which nobody runs: the milliseconds to wait for that, 0 where they have passed at once. */
+  sleep(ticks: bigint): number;
+}
+
+/** What runs the guest of a vCPU; made by its first KVM_RUN. */
+export interface Runner {
+  run(bytes: Uint8Array): Result;
+  start(bytes: Uint8Array, done: (result: Result) => void): Result;
+  /** Something has changed that the guest may be waiting for. */
+  wake(): void;
+  /** Puts the registers where the ioctls look for them. */
+  settle(): void;
+  /** The vCPU has been initialised anew: what the last exit left open is gone. */
+  forget(): void;
+  /** Ends a run that goes on, without an answer. */
+  abandon(): void;
+}
+
 /** The state of a VM. */
 export interface VmState {
   readonly host: HostModel;
   /** Bits of a guest physical address. */
   readonly ipaBits: number;
+  readonly clock: Clock;
   /** By slot. */
   readonly memory: Map<number, MemorySlot>;
   /** Of the first vCPU that was initialised. */
@@ -91,15 +124,23 @@ export interface VmState {
   /** KVM_ARM_SET_COUNTER_OFFSET was used: from then on writes of the counters are ignored. */
   counterOffsetSet: boolean;
   /** Ranges of the SMCCC filter; undefined until the first one is installed. */
-  smcccFilter: { readonly start: number; readonly end: number }[] | undefined;
+  smcccFilter: { readonly start: number; readonly end: number; readonly action: FilterAction }[] | undefined;
   /** KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE */
   eagerSplitChunkSize: bigint;
   /** KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 is enabled. */
   manualDirtyProtect: boolean;
   /** Bytes of each vCPU's dirty ring; 0: none. */
   dirtyRingSize: number;
+  /** KVM_CAP_ARM_NISV_TO_USER is enabled. */
+  nisvToUser: boolean;
+  /** KVM_CAP_ARM_SYSTEM_SUSPEND is enabled. */
+  systemSuspend: boolean;
+  /** Of the random numbers that the firmware gives. */
+  randomState: bigint;
   /** All that were created, by id: closing one does not take it out of the VM. */
   readonly vcpus: Map<number, VcpuState>;
+  /** What its CPUs share; undefined until the first of them runs. */
+  machine: Machine | undefined;
 }
 
 /** The state of a vCPU. */
@@ -123,4 +164,16 @@ export interface VcpuState {
   sveMaxVq: number;
   /** The PMU was initialised (KVM_ARM_VCPU_PMU_V3_INIT). */
   pmuCreated: boolean;
+  /** A data abort is to be taken by the next run; its syndrome is in ESR_EL1 already. */
+  abortPending: boolean;
+  /** What CPU_ON has left to do: reset it, and begin there; big-endian where the caller was. */
+  pendingReset: { readonly pc: bigint; readonly x0: bigint; readonly isBigEndian: boolean } | undefined;
+  /** Where the guest finds its stolen time; undefined while no address is set. */
+  stolenTime: bigint | undefined;
+  /** The levels of its interrupt inputs. */
+  irq: boolean;
+  fiq: boolean;
+  /** The next run, or the one that goes on, is to end. */
+  kicked: boolean;
+  runner: Runner | undefined;
 }

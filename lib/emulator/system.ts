@@ -3,9 +3,10 @@
  *
  * @packageDocumentation
  */
-import { invalidType } from '../abi/argument.ts';
+import { invalidType, invalidValue } from '../abi/argument.ts';
 import { ERRNO } from '../abi/errno.ts';
 import type { KvmHandle, Result } from '../backend.ts';
+import { CLOCKS, type ClockKind } from './clock.ts';
 import { EmulatedEventFd } from './event-fd.ts';
 import { findHost, isPath } from './host-file.ts';
 import { flatIoctl } from './ioctl.ts';
@@ -22,20 +23,25 @@ const loaded = new Map<string, HostProfile>();
  * Opens an emulated host.
  *
  * @param host - a profile, the name of one that the package has, or the path of one (see {@link findHost})
+ * @param clock - whose time its VMs have
  * @throws KvmError `ERR_BAD_PROFILE` for an unknown name, or what is no profile
  */
-export function openEmulated(host: string | HostProfile = DEFAULT_HOST): KvmHandle {
+export function openEmulated(
+  host: string | HostProfile = DEFAULT_HOST,
+  clock: ClockKind = 'virtual',
+): KvmHandle {
   if (typeof host !== 'string' && typeof host !== 'object') {
     throw invalidType('host', 'the name of a host, the path of a profile, or a profile', host);
   }
-  if (typeof host !== 'string') return new EmulatedKvm(modelOf(host));
+  if (!CLOCKS.includes(clock)) throw invalidValue('clock', CLOCKS.join(', '), clock);
+  if (typeof host !== 'string') return new EmulatedKvm(modelOf(host), clock);
   let profile = loaded.get(host);
   if (profile === undefined) {
     profile = findHost(host);
     // A file may be another the next time.
     if (!isPath(host)) loaded.set(host, profile);
   }
-  return new EmulatedKvm(modelOf(profile));
+  return new EmulatedKvm(modelOf(profile), clock);
 }
 
 /** `KvmHandle` of the emulated host. */
@@ -46,9 +52,11 @@ class EmulatedKvm implements KvmHandle {
   readonly pageSize: number;
   /** Undefined after close. */
   #model: HostModel | undefined;
+  readonly #clock: ClockKind;
 
-  constructor(model: HostModel) {
+  constructor(model: HostModel, clock: ClockKind) {
     this.#model = model;
+    this.#clock = clock;
     this.host = model.profile.name;
     this.architecture = model.profile.architecture ?? 'arm64';
     this.pageSize = pageSizeOf(model.profile);
@@ -69,7 +77,7 @@ class EmulatedKvm implements KvmHandle {
     // Bits 7:0 are the IPA bits (`kvm_init_ipa_range`, arch/arm64/kvm/mmu.c); no other type bit is known.
     if (type > 0xffn) return -ERRNO.EINVAL;
     const ipaBits = Number(type) || kernelDefault;
-    return ipaBits < min || ipaBits > max ? -ERRNO.EINVAL : new EmulatedVm(this.#model, ipaBits);
+    return ipaBits < min || ipaBits > max ? -ERRNO.EINVAL : new EmulatedVm(this.#model, ipaBits, this.#clock);
   }
 
   getVcpuMmapSize(): Result {

@@ -1,21 +1,13 @@
 /**
  * The generic timer (`kvm_arm_timer_{get,set}_reg`, arch/arm64/kvm/arch_timer.c). The guest's counters are the host's
- * minus an offset of the VM; the host's runs with the machine's monotonic clock.
+ * minus an offset of the VM; the host's are the VM's clock.
  *
  * @packageDocumentation
  */
 import { encodeRegisterId, sysRegId } from '../abi/register-id.ts';
-import type { HostProfile } from './profile.ts';
 import type { SpecialRegister } from './register-access.ts';
 import type { RegisterAccess, VcpuState } from './state.ts';
 import { plainRegister } from './write-rules.ts';
-
-const NANOSECONDS = 1_000_000_000n;
-
-/** The host's physical counter, in ticks. */
-export function hostCounter({ counterHz }: HostProfile): bigint {
-  return BigInt.asUintN(64, (process.hrtime.bigint() * BigInt(counterHz)) / NANOSECONDS);
-}
 
 /** Which of the VM's offsets a timer has. */
 type Offset = 'voffset' | 'poffset';
@@ -24,7 +16,7 @@ type Offset = 'voffset' | 'poffset';
 const ISTATUS = 4n;
 
 function guestCounter(vcpu: VcpuState, offset: Offset): bigint {
-  return BigInt.asUintN(64, hostCounter(vcpu.vm.host.profile) - vcpu.vm[offset]);
+  return BigInt.asUintN(64, vcpu.vm.clock.now() - vcpu.vm[offset]);
 }
 
 const counter =
@@ -35,7 +27,7 @@ const counter =
     get: vcpu => guestCounter(vcpu, offset),
     set(vcpu, value) {
       if (!vcpu.vm.counterOffsetSet) {
-        vcpu.vm[offset] = BigInt.asUintN(64, hostCounter(vcpu.vm.host.profile) - value);
+        vcpu.vm[offset] = BigInt.asUintN(64, vcpu.vm.clock.now() - value);
       }
       return 0;
     },
@@ -62,12 +54,12 @@ const control =
   };
 
 /** The ids of the virtual timer's CNT and CVAL are swapped in the ABI (asm/kvm.h says how that came about). */
-const TIMER = {
+export const TIMER = {
   ctl: sysRegId(3, 3, 14, 3, 1),
   cnt: sysRegId(3, 3, 14, 3, 2),
   cval: sysRegId(3, 3, 14, 0, 2),
 };
-const PTIMER = {
+export const PTIMER = {
   ctl: sysRegId(3, 3, 14, 2, 1),
   cnt: sysRegId(3, 3, 14, 0, 1),
   cval: sysRegId(3, 3, 14, 2, 2),

@@ -96,16 +96,29 @@ const timer: Group = {
 
 /** KVM_ARM_VCPU_PVTIME_IPA; all ones while it is not set. */
 const INVALID_GPA = 0xffff_ffff_ffff_ffffn;
+/** Of `struct pvclock_vcpu_stolen_time`, with its size. */
+const STOLEN_TIME_ALIGNMENT = 64n;
 
 const pvtime: Group = {
   has: (vcpu, attr) => (attr === 0 && hasStolenTime(vcpu) ? 0 : -ERRNO.ENXIO),
   get(vcpu, attr, data) {
     if (attr !== 0 || !hasStolenTime(vcpu)) return -ERRNO.ENXIO;
-    writeStruct(data, BigUint64Array.of(INVALID_GPA));
+    writeStruct(data, BigUint64Array.of(vcpu.stolenTime ?? INVALID_GPA));
     return 0;
   },
-  // Misaligned, or in no memory slot: there are none yet.
-  set: (vcpu, attr) => (attr === 0 && hasStolenTime(vcpu) ? -ERRNO.EINVAL : -ERRNO.ENXIO),
+  set(vcpu, attr, data) {
+    if (attr !== 0 || !hasStolenTime(vcpu)) return -ERRNO.ENXIO;
+    const address = new DataView(readStruct(data, 8).buffer).getBigUint64(0, true);
+    if (address % STOLEN_TIME_ALIGNMENT !== 0n) return -ERRNO.EINVAL;
+    if (vcpu.stolenTime !== undefined) return -ERRNO.EEXIST;
+    const isInMemory = [...vcpu.vm.memory.values()].some(
+      ({ guestPhysAddr, bytes }) =>
+        address >= guestPhysAddr && address < guestPhysAddr + BigInt(bytes.length),
+    );
+    if (!isInMemory) return -ERRNO.EINVAL;
+    vcpu.stolenTime = address;
+    return 0;
+  },
 };
 
 function hasStolenTime(vcpu: VcpuState): boolean {

@@ -11,27 +11,39 @@ import { decodeVcpuInit } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result, VcpuHandle } from '../backend.ts';
 import { getEvents, setEvents } from './events.ts';
-import { initVcpu } from './init.ts';
+import { applyPendingReset, initVcpu } from './init.ts';
 import { flatIoctl, NOT_YET_ON_VCPU, notEmulated } from './ioctl.ts';
 import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
 import { isCore, rawCore } from './raw-core.ts';
-import type { Configuration, RegisterAccess, VcpuState } from './state.ts';
+import { loadRunner } from './run/load.ts';
+import type { Configuration, RegisterAccess, Runner, VcpuState } from './state.ts';
 import { getVcpuAttr, hasVcpuAttr, setVcpuAttr } from './vcpu-attributes.ts';
 
 /** `VcpuHandle` of the emulated host. */
 export class EmulatedVcpu implements VcpuHandle {
   /** Undefined after close. */
-  #state: VcpuState | undefined;
+  #open: VcpuState | undefined;
 
   constructor(state: VcpuState) {
-    this.#state = state;
+    this.#open = state;
+  }
+
+  /** For the length of an ioctl: with all registers where those look for them. */
+  get #state(): VcpuState | undefined {
+    this.#open?.vm.clock.pass();
+    if (this.#open === undefined) return undefined;
+    this.#open.runner?.settle();
+    applyPendingReset(this.#open);
+    return this.#open;
   }
 
   armVcpuInit(init: Uint8Array): Result {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
     const { target, featureBits } = decodeVcpuInit(init);
-    return initVcpu(vcpu, target, featureBits);
+    const result = initVcpu(vcpu, target, featureBits);
+    if (result === 0) vcpu.runner?.forget();
+    return result;
   }
 
   armVcpuFinalize(feature: number): Result {
@@ -98,17 +110,34 @@ export class EmulatedVcpu implements VcpuHandle {
     return 0;
   }
 
-  run(): Result {
-    if (this.#state === undefined) return -ERRNO.EBADF;
-    throw notEmulated('KVM_RUN');
+  run(bytes: Uint8Array): Result {
+    const runner = this.#runner();
+    return typeof runner === 'number' ? runner : runner.run(bytes);
   }
 
-  start(): Result {
-    return this.run();
+  start(bytes: Uint8Array, done: (result: Result) => void): Result {
+    const runner = this.#runner();
+    return typeof runner === 'number' ? runner : runner.start(bytes, done);
   }
 
   kick(): Result {
-    return this.run();
+    if (this.#open === undefined) return -ERRNO.EBADF;
+    this.#open.kicked = true;
+    this.#open.runner?.wake();
+    return 0;
+  }
+
+  /** What runs the guest, or why it cannot. */
+  #runner(): Runner | Result {
+    const vcpu = this.#open;
+    if (vcpu === undefined) return -ERRNO.EBADF;
+    if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
+    if (hasSve(vcpu) && !vcpu.sveFinalized) return -ERRNO.EPERM;
+    if (vcpu.runner === undefined) {
+      const { VcpuRunner } = loadRunner();
+      vcpu.runner = new VcpuRunner(vcpu);
+    }
+    return vcpu.runner;
   }
 
   getVcpuEvents(events: Uint8Array): Result {
@@ -160,7 +189,8 @@ export class EmulatedVcpu implements VcpuHandle {
   }
 
   close(): void {
-    this.#state = undefined;
+    this.#open?.runner?.abandon();
+    this.#open = undefined;
   }
 }
 

@@ -10,12 +10,12 @@ import type { IoctlName } from '../abi/ioctls.ts';
 import { KVM_MP_STATE } from '../abi/mp-state.ts';
 import { encodeVcpuInit } from '../abi/structs.ts';
 import type { DeviceHandle, EventFdHandle, Result, VmHandle } from '../backend.ts';
+import { type ClockKind, makeClock } from './clock.ts';
 import { enableCap } from './enable-cap.ts';
 import { flatIoctl, NOT_YET_ON_VM, notEmulated } from './ioctl.ts';
 import { clearDirtyLog, getDirtyLog, setMemorySlot } from './memory-slots.ts';
 import { hasSmcccAttr, setSmcccAttr } from './smccc-filter.ts';
 import type { HostModel, VcpuState, VmState } from './state.ts';
-import { hostCounter } from './timer-registers.ts';
 import { EmulatedVcpu } from './vcpu.ts';
 
 /** `VmHandle` of the emulated host. */
@@ -23,10 +23,11 @@ export class EmulatedVm implements VmHandle {
   /** Undefined after close. The vCPUs hold it, too, and go on, as the kernel's do. */
   #state: VmState | undefined;
 
-  constructor(host: HostModel, ipaBits: number) {
+  constructor(host: HostModel, ipaBits: number, clock: ClockKind) {
     this.#state = {
       host,
       ipaBits,
+      clock: makeClock(clock, host.profile.counterHz),
       memory: new Map(),
       configuration: undefined,
       features: 0,
@@ -43,7 +44,11 @@ export class EmulatedVm implements VmHandle {
       eagerSplitChunkSize: 0n,
       manualDirtyProtect: false,
       dirtyRingSize: 0,
+      nisvToUser: false,
+      systemSuspend: false,
+      randomState: 0n,
       vcpus: new Map(),
+      machine: undefined,
     };
   }
 
@@ -69,7 +74,7 @@ export class EmulatedVm implements VmHandle {
     if (vm.vcpus.has(id)) return -ERRNO.EEXIST;
     // Each new vCPU starts the VM's virtual counter anew (`kvm_timer_vcpu_init`).
     if (!vm.counterOffsetSet) {
-      vm.voffset = hostCounter(vm.host.profile);
+      vm.voffset = vm.clock.now();
       vm.poffset = 0n;
     }
     const vcpu: VcpuState = {
@@ -84,6 +89,13 @@ export class EmulatedVm implements VmHandle {
       sveFinalized: false,
       sveMaxVq: 0,
       pmuCreated: false,
+      abortPending: false,
+      pendingReset: undefined,
+      stolenTime: undefined,
+      irq: false,
+      fiq: false,
+      kicked: false,
+      runner: undefined,
     };
     vm.vcpus.set(id, vcpu);
     return new EmulatedVcpu(vcpu);

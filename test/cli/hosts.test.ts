@@ -82,6 +82,25 @@ describe('hosts', () => {
     expect(all[HOSTS.indexOf(NAME)]).toEqual({ ...mine, name: NAME });
   });
 
+  test('says what the CPU of each claims and the emulated one does not execute', async () => {
+    const { code, stdout, stderr } = await cli('hosts --cpu-gaps');
+    expect([code, stderr]).toEqual([0, '']);
+    for (const host of HOSTS)
+      expect(stdout).toMatch(new RegExp(`^${host.replaceAll('.', '\\.')} .*AArch32`, 'm'));
+    expect(stdout).toMatch(/^linux-6\.12-max-sve .*\bPAuth\b.*\bSVE\b/m);
+    expect(stdout).toMatch(/^PAuth +integer +pacga /m);
+    const { hosts } = JSON.parse((await cli('hosts linux-6.12-neoverse-n1 --cpu-gaps --json')).stdout);
+    expect(hosts).toHaveLength(1);
+    expect(hosts[0].name).toBe('linux-6.12-neoverse-n1');
+    expect(hosts[0].gaps).toContainEqual({
+      feature: 'AArch32',
+      kind: 'system',
+      instructions: [],
+      effect: '32-bit code does not run: an exception return to it is illegal',
+    });
+    expect(hosts[0].gaps.filter(({ kind }: { kind: string }) => kind === 'integer')).toEqual([]);
+  });
+
   test('says what is wrong with a name or a file', async () => {
     const unknown = await cli('hosts linux-6.12-max-sev');
     expect(unknown).toMatchObject({ code: 2, stdout: '' });

@@ -199,7 +199,7 @@ describe('features', () => {
           'FP16',
           'RAS',
         ],
-        ...['SSBS', 'SSBS2', 'HAFDBS', 'HAFDBS2', 'HPDS', 'LOR', 'PAN', 'PAN2', 'UAO'],
+        ...['AArch32', 'SSBS', 'SSBS2', 'HAFDBS', 'HAFDBS2', 'HPDS', 'LOR', 'PAN', 'PAN2', 'UAO'],
       ].sort(),
     );
   });

@@ -1,5 +1,6 @@
 /** Exceptions to EL1 and back: D1.3 (entry), D1.4 (return), D24.2.40 (ESR_EL1) of Arm DDI 0487. */
 import { describe, expect, it } from 'vitest';
+import { encodingOf } from '#lib/emulator/cpu/system-registers.js';
 import * as a from './support.ts';
 import { CODE, REGISTER, taken, toUser, VECTORS, world } from './support.ts';
 
@@ -7,6 +8,32 @@ const EL0T = 0n;
 const EL1T = 4n;
 const EL1H = 5n;
 const DAIF = 0x3c0n;
+
+describe('RNDR', () => {
+  const RNDR = encodingOf(3, 3, 2, 4, 0);
+
+  it('gives a number and NZCV of zero, the same in each run', () => {
+    const results = [0, 0].map(() => {
+      const w = world();
+      w.cpu.state.nzcv = 0xf;
+      toUser(w);
+      w.run([a.mrs(1, RNDR), a.mrs(2, RNDR)]);
+      expect(w.cpu.state.nzcv).toBe(0);
+      return [w.cpu.x(1), w.cpu.x(2)];
+    });
+    expect(results[0]![0]).not.toBe(results[0]![1]);
+    expect(results[0]).toEqual(results[1]);
+  });
+
+  it('has the bits of the surroundings, and is undefined without FEAT_RNG', () => {
+    const w = world({ random: () => -1n });
+    w.run([a.mrs(1, RNDR)]);
+    expect(w.cpu.x(1)).toBe(0xffff_ffff_ffff_ffffn);
+    const without = world({ hasFeature: () => false });
+    without.run([a.mrs(1, RNDR)]);
+    expect(taken(without)).toMatchObject({ ec: 0 });
+  });
+});
 
 describe('entry', () => {
   it('of SVC at EL1 with SP_EL1: the second quarter, the immediate, the next instruction', () => {
@@ -129,10 +156,22 @@ describe('entry', () => {
 
 describe('EL0', () => {
   it.each([
+    ['MIDR_EL1', REGISTER.MIDR_EL1, true, 0x18],
+    ['CCSIDR_EL1', encodingOf(3, 1, 0, 0, 0), true, 0x18],
+    ['DACR32_EL2, no register of identification', encodingOf(3, 4, 3, 0, 0), true, 0],
+    ['MIDR_EL1', REGISTER.MIDR_EL1, false, 0],
+  ])('finds that %s is trapped with FEAT_IDST, and undefined without', (_, encoding, has, ec) => {
+    const w = world({ hasFeature: feature => feature === 'IDST' && has });
+    toUser(w);
+    w.run([a.mrs(3, encoding)]);
+    expect(taken(w)).toMatchObject({ offset: 0x400, ec });
+  });
+
+  it.each([
     ['CTR_EL0 without SCTLR_EL1.UCT', a.mrs(3, REGISTER.CTR_EL0), 0x18, 0x32_c061],
     ['CNTVCT_EL0 without CNTKCTL_EL1.EL0VCTEN', a.mrs(3, REGISTER.CNTVCT_EL0), 0x18, 0x34_f861],
     ['DAIF without SCTLR_EL1.UMA', a.mrs(3, REGISTER.DAIF), 0x18, 0x32_d065],
-    ['MIDR_EL1', a.mrs(3, REGISTER.MIDR_EL1), 0x00, 0],
+    ['MIDR_EL1, with FEAT_IDST', a.mrs(3, REGISTER.MIDR_EL1), 0x18, 0x30_0061],
     ['CurrentEL', a.mrs(3, REGISTER.CurrentEL), 0x00, 0],
     ['DC CIVAC without SCTLR_EL1.UCI', 0xd50b_7e23, 0x18, 0x12_dc7c],
     ['TLBI VMALLE1', 0xd508_871f, 0x00, 0],

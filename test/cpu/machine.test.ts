@@ -1,6 +1,6 @@
 /** What leaves the interpreter, what several CPUs share, and how the host sees registers. */
 import { describe, expect, it } from 'vitest';
-import { CPU_GAPS } from '#lib/emulator/cpu/a64/gaps.js';
+import { CPU_GAPS, gapWarning } from '#lib/emulator/cpu/a64/gaps.js';
 import { Cpu } from '#lib/emulator/cpu/cpu.js';
 import { getRegister, setRegister } from '#lib/emulator/cpu/registers.js';
 import { encodingOf, getSystemRegister, setSystemRegister } from '#lib/emulator/cpu/system-registers.js';
@@ -330,7 +330,9 @@ describe('a gap', () => {
     w.run([AESE]);
     expect(seen).toEqual([['aese', 'AES', AESE]]);
     expect(taken(w)).toMatchObject({ ec: 0, elr: 0 });
-    expect(CPU_GAPS['AES']).toEqual(['aese', 'aesd', 'aesmc', 'aesimc']);
+    expect(CPU_GAPS.find(({ feature }) => feature === 'AES')?.instructions).toEqual([
+      ...['aese', 'aesd', 'aesmc', 'aesimc'],
+    ]);
   });
 
   it('is only UNDEFINED elsewhere', () => {
@@ -339,6 +341,26 @@ describe('a gap', () => {
     w.run([AESE]);
     expect(seen).toEqual([]);
     expect(taken(w)).toMatchObject({ ec: 0, elr: 0 });
+  });
+});
+
+describe('the warning of a gap', () => {
+  it('names the instruction, the feature, and what becomes of it', () => {
+    expect(gapWarning('pacga', 'PAuth', 0x9ac2_3020)).toBe(
+      'The guest ran pacga (0x9ac23020), of a feature that its CPU claims and the emulated CPU lacks: PAuth; its instructions are undefined. kvm-arm64 hosts --cpu-gaps lists what is missing',
+    );
+    expect(gapWarning('eret', 'AArch32', a.ERET)).toMatch(/: AArch32; 32-bit code does not run: /);
+  });
+
+  it('is due to a return to 32 bits, where the CPU claims them', () => {
+    for (const claimed of [true, false]) {
+      const seen: unknown[] = [];
+      const w = world({ onGap: (...what) => seen.push(what), hasFeature: () => claimed });
+      Object.assign(w.cpu.state.hot, { spsr: 0x10n, elr: BigInt(CODE) });
+      w.run([a.ERET]);
+      expect(seen).toEqual(claimed ? [['eret', 'AArch32', a.ERET]] : []);
+      expect(w.cpu.state.illegal).toBe(true);
+    }
   });
 });
 

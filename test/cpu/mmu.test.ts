@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { encodingOf } from '#lib/emulator/cpu/system-registers.js';
 import * as a from './support.ts';
-import { CODE, taken, toUser, type World, world } from './support.ts';
+import { CODE, taken, toUser, VECTORS, type World, world } from './support.ts';
 
 const TABLES = 0x10_0000;
 const VALID = 1n;
@@ -106,6 +106,46 @@ describe.each([4, 16, 64] as const)('a granule of %i KiB', granule => {
     w.ram.u64[0x8_0000 / 8] = 5n;
     expect(access(w, 0x30_0000n)).toBe(5n);
     expect(access(w, 1n << 40n)).toEqual(abort(1n << 40n, 0x04));
+  });
+});
+
+describe('small address spaces', () => {
+  it.each([
+    [4, 39, true],
+    [4, 48, true],
+    [64, 47, true],
+    [64, 48, false],
+  ] as const)('granule %i KiB, TCR_EL1.T0SZ %i, with FEAT_TTST', (granule, size, works) => {
+    const w = space(granule, 64 - size);
+    w.put(VECTORS, a.NOP);
+    w.cpu.setPc(BigInt(VECTORS));
+    w.cpu.run(1);
+    if (works) expect(w.cpu.getPc()).toBe(BigInt(VECTORS + 4));
+    else expect(taken(w)).toMatchObject({ offset: 0x200, ec: 0x21, iss: 0x04 });
+  });
+
+  it('end at T0SZ 39 without', () => {
+    for (const [bits, works] of [
+      [25, true],
+      [24, false],
+    ] as const) {
+      const w = space(4, bits, { hasFeature: () => false });
+      w.run([a.NOP]);
+      expect(w.cpu.getPc()).toBe(works ? BigInt(CODE + 4) : BigInt(VECTORS + 0x200));
+    }
+  });
+});
+
+describe('E0PD', () => {
+  it.each([true, false])('keeps EL0 out of a half, by a fault of level 0, with the feature (%s)', has => {
+    const w = space(4, 48, { hasFeature: feature => feature === 'E0PD' && has });
+    const at = 0x4000_0000n;
+    const LDTR = 0xf840_0820; // ldtr x0, [x1]
+    w.map(at, 0x8_0000n | TABLE | AF | USER);
+    w.cpu.state.hot.tcr |= 1n << 55n;
+    w.cpu.flushTlb();
+    expect(access(w, at)).toBe(0n);
+    expect(access(w, at, LDTR)).toEqual(has ? abort(at, 0x04) : 0n);
   });
 });
 

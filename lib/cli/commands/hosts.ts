@@ -7,6 +7,7 @@ import { styleText } from 'node:util';
 import { capabilityName } from '../../abi/capabilities.ts';
 import { formatPsciVersion } from '../../abi/psci.ts';
 import { DEFAULT_IPA_BITS } from '../../abi/vm-type.ts';
+import { cpuGaps } from '../../emulator/cpu-features.ts';
 import { findHost } from '../../emulator/host-file.ts';
 import { modelOf } from '../../emulator/model.ts';
 import {
@@ -16,7 +17,7 @@ import {
   type ProfileBehaviours,
   type ProfileConfiguration,
 } from '../../emulator/profile.ts';
-import type { Command } from '../command.ts';
+import type { Command, Report } from '../command.ts';
 import { nameOfFeature } from '../host-features.ts';
 import { table } from '../table.ts';
 
@@ -25,13 +26,19 @@ export const hosts: Command = {
   name: 'hosts',
   positionals: ['[HOST]'],
   summary: 'the emulated hosts; or one of them, or of a FILE that record wrote, in detail',
+  options: {
+    'cpu-gaps': {
+      summary: 'instead: what the ID registers of each claim and the emulated CPU does not execute',
+    },
+  },
   json: {
     hosts:
-      'of each, or of the one: name, isDefault, architecture (arm64, arm), kernel, machine, midr, recorded (date), tool, psciVersions (that a guest can be given), ipaBits (min, max), counterHz, targets (preferred, accepted), featureSets (features by name; registers, how many), enableCaps, behaviours; of a modelled one also basis and rules (rule, source)',
+      'of each, or of the one: name, isDefault, architecture (arm64, arm), kernel, machine, midr, recorded (date), tool, psciVersions (that a guest can be given), ipaBits (min, max), counterHz, targets (preferred, accepted), featureSets (features by name; registers, how many), enableCaps, behaviours; of a modelled one also basis and rules (rule, source). With --cpu-gaps: name, gaps (feature, kind: integer, simd or system; instructions, effect)',
   },
-  examples: ['hosts', 'hosts linux-6.12-max-sve', 'hosts --json'],
+  examples: ['hosts', 'hosts linux-6.12-max-sve', 'hosts --json', 'hosts --cpu-gaps'],
 
-  run({ positionals: [host] }) {
+  run({ options, positionals: [host] }) {
+    if (options.has('cpu-gaps')) return gapsReport(host === undefined ? HOSTS : [host]);
     if (host !== undefined) {
       const description = describe(findHost(host));
       return { data: { hosts: [description] }, text: detail(description) };
@@ -40,6 +47,29 @@ export const hosts: Command = {
     return { data: { hosts: all }, text: overview(all) };
   },
 };
+
+function gapsReport(names: readonly string[]): Report {
+  const found = names.map(name => {
+    const profile = findHost(name);
+    return { name: profile.name, gaps: cpuGaps(profile) };
+  });
+  const all = new Map(found.flatMap(({ gaps }) => gaps.map(gap => [gap.feature, gap] as const)));
+  const rows = [...all.values()].map(({ feature, kind, instructions, effect }) => [
+    feature,
+    kind,
+    instructions.length === 0 ? effect : instructions.join(' '),
+  ]);
+  return {
+    data: { hosts: found },
+    text: [
+      table(
+        found.map(({ name, gaps }) => [name, gaps.map(({ feature }) => feature).join(' ') || 'nothing']),
+        ['HOST', 'CLAIMED AND NOT EXECUTED'],
+      ),
+      ...(rows.length === 0 ? [] : [table(rows, ['FEATURE', 'KIND', 'UNDEFINED INSTRUCTIONS, OR EFFECT'])]),
+    ].join('\n\n'),
+  };
+}
 
 /** What a host of a kernel that leaves none has. */
 const NO_CHOICE = 'no choice';

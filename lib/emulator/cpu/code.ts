@@ -8,6 +8,8 @@ const WORDS = 1024;
 /** The records of a page; a word that has not run yet has `DECODE` in its place. */
 export class CodePage {
   readonly records: Instruction[];
+  /** When the records were last known to be those of the words: a value of {@link CodeCache.epoch}. */
+  epoch = 0;
   readonly #word: (index: number) => number;
   readonly #hasFeature: (feature: string) => boolean;
 
@@ -22,6 +24,14 @@ export class CodePage {
     const record = decode(this.#word(index), this.#hasFeature);
     this.records[index] = record;
     return record;
+  }
+
+  /** Drops the records of words that are others now. */
+  compare(): void {
+    for (let index = 0; index < WORDS; index++) {
+      const record = this.records[index]!;
+      if (record !== DECODE && record.word !== this.#word(index)) this.records[index] = DECODE;
+    }
   }
 
   /** The bytes from `offset` have changed. */
@@ -51,6 +61,8 @@ export class CodeCache {
   readonly #hasFeature: (feature: string) => boolean;
   readonly #pages = new Map<number, CodePage>();
   readonly #onNewPage: () => void;
+  /** Counts the times that memory may have changed unseen. */
+  epoch = 0;
 
   /**
    * `hasFeature` says which features (`Row.feature`) the CPUs have; `onNewPage` is told when a page gets its first
@@ -77,6 +89,12 @@ export class CodeCache {
     this.#pages.set(page, code);
     this.#onNewPage();
     return code;
+  }
+
+  /** Has the records of a page that is about to run hold what its words say. */
+  refresh(page: CodePage): void {
+    page.compare();
+    page.epoch = this.epoch;
   }
 
   /** Memory has changed behind the CPUs' back, or by a store of one of them. */

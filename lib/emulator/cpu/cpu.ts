@@ -42,6 +42,8 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
   #offset = 0;
   /** Instructions that `run` may still begin. */
   #remaining = 0;
+  /** What was left of the budget when the surroundings wanted the CPU back. */
+  #forgone = 0;
   #irq = false;
   #fiq = false;
   #serror: bigint | undefined;
@@ -73,6 +75,7 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
   run(budget: number): Exit {
     if (this.pendingMmio !== undefined) throw new Error('the MMIO access is to be completed first');
     this.#remaining = budget;
+    this.#forgone = 0;
     this.contextChanged();
     for (;;) {
       try {
@@ -86,9 +89,15 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
     }
   }
 
+  /** Has `run` come back after the present instruction: its surroundings have something to work out. */
+  stop(): void {
+    this.#forgone += this.#remaining;
+    this.#remaining = 0;
+  }
+
   /** What is left of the last run's budget. */
   get remaining(): number {
-    return this.#remaining;
+    return this.#remaining + this.#forgone;
   }
 
   #interpret(): void {
@@ -191,6 +200,8 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
   }
 
   #enter(page: CodePage): void {
+    const { code } = this.machine;
+    if (page.epoch !== code.epoch) code.refresh(page);
     this.#page = page;
     this.#records = page.records;
   }

@@ -95,7 +95,9 @@ export function exceptionReturn(cpu: Cpu): void {
   const { state } = cpu;
   const { spsr, elr } = state.hot;
   const mode = Number(spsr & 0xfn);
-  const legal = (spsr & PSTATE_AARCH32) === 0n && (mode === 0 || mode === 4 || mode === 5);
+  const to32 = (spsr & PSTATE_AARCH32) !== 0n;
+  if (to32 && cpu.has('AArch32')) cpu.machine.onGap('eret', 'AArch32', cpu.current.word);
+  const legal = !to32 && (mode === 0 || mode === 4 || mode === 5);
   cpu.monitor.clear();
   cpu.eventRegister = true;
   if (legal) state.pstate = spsr;

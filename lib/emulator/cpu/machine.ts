@@ -13,8 +13,20 @@ export interface MachineOptions {
   readonly physicalBits?: number;
   /** What stage 2 translates: an address beyond it is an address size fault. */
   readonly ipaBits?: number;
+  /** Bits of RNDR and RNDRRS (FEAT_RNG). Default: the same in each run. */
+  readonly random?: () => bigint;
   /** Told of an instruction that the CPU has (by its features) and this interpreter lacks, before it is UNDEFINED. */
   readonly onGap?: (mnemonic: string, feature: string, word: number) => void;
+}
+
+/** Numbers without a pattern (splitmix64), the same ones each time. */
+function sameNumbers(): () => bigint {
+  let state = 0n;
+  return () => {
+    state = BigInt.asUintN(64, state + 0x9e37_79b9_7f4a_7c15n);
+    const mixed = BigInt.asUintN(64, (state ^ (state >> 30n)) * 0xbf58_476d_1ce4_e5b9n);
+    return mixed ^ (mixed >> 32n);
+  };
 }
 
 export class Machine {
@@ -24,10 +36,19 @@ export class Machine {
   readonly hasFeature: (feature: string) => boolean;
   readonly physicalBits: number;
   readonly ipaBits: number;
+  readonly random: NonNullable<MachineOptions['random']>;
   readonly onGap: NonNullable<MachineOptions['onGap']>;
 
-  constructor({ memory, hasFeature, physicalBits = 48, ipaBits = 40, onGap = () => {} }: MachineOptions) {
+  constructor({
+    memory,
+    hasFeature,
+    physicalBits = 48,
+    ipaBits = 40,
+    random = sameNumbers(),
+    onGap = () => {},
+  }: MachineOptions) {
     this.memory = memory;
+    this.random = random;
     // Stores to what has become code must be seen.
     this.code = new CodeCache(memory, hasFeature, () => this.forgetWritable());
     this.hasFeature = hasFeature;
@@ -45,6 +66,11 @@ export class Machine {
   forgetMemory(): void {
     this.code.clear();
     for (const cpu of this.cpus) cpu.flushTlb();
+  }
+
+  /** The host may have written to any guest memory: code is compared before it runs again. */
+  suspectMemory(): void {
+    this.code.epoch++;
   }
 
   /** The host has written to guest memory, by physical address. */

@@ -45,15 +45,16 @@ const GRANULE0 = [12, 16, 14, 12];
 const GRANULE1 = [12, 14, 12, 16];
 const OUTER_SHAREABLE = 2;
 
-/** Which table base serves an address, and how; undefined if none does. */
-function selectTable({ hot: { tcr, ttbr0, ttbr1 } }: Regime, address: bigint) {
+/** Which table base serves an access, and how; undefined if none does. */
+function selectTable({ hot: { tcr, ttbr0, ttbr1 }, has }: Regime, address: bigint, { user }: Access) {
   const upper = bitOf(address, 55);
   const tagged = bitOf(tcr, upper ? 38 : 37);
   const granule = upper ? GRANULE1[field(tcr, 30, 2)]! : GRANULE0[field(tcr, 14, 2)]!;
   const size = field(tcr, upper ? 16 : 0, 6);
-  const disabled = bitOf(tcr, upper ? 23 : 7);
+  const disabled = bitOf(tcr, upper ? 23 : 7) || (user && has('E0PD') && bitOf(tcr, upper ? 56 : 55));
   const bits = 64 - size;
-  if (size < 16 || size > 39 || disabled) return undefined;
+  const greatest = has('TTST') ? (granule === 16 ? 47 : 48) : 39;
+  if (size < 16 || size > greatest || disabled) return undefined;
   const top = tagged ? 56 : 64;
   const rest = (address & ones(top)) >> BigInt(bits);
   if (rest !== (upper ? ones(top - bits) : 0n)) return undefined;
@@ -108,7 +109,7 @@ function flat(regime: Regime, address: bigint, access: Access): Mapping | Fault 
 export function translate(regime: Regime, address: bigint, access: Access): Mapping | Fault {
   const { hot, memory } = regime;
   if ((hot.sctlr & SCTLR.M) === 0n) return flat(regime, address, access);
-  const selected = selectTable(regime, address);
+  const selected = selectTable(regime, address, access);
   if (selected === undefined) return { fault: FAULT.translation };
   const { bits, granule, hierarchyOff } = selected;
   const stride = granule - 3;

@@ -71,12 +71,24 @@ const FPSR_MASK = 0xf800_009fn;
 /** VBAR_EL1[10:0] is RES0. */
 const VBAR_MASK = 0xffff_ffff_ffff_f800n;
 
+/** A random number, with flags that say that there was one (FEAT_RNG). */
+const RANDOM: OwnRegister = {
+  read: cpu => {
+    cpu.state.nzcv = 0;
+    return BigInt.asUintN(64, cpu.machine.random());
+  },
+  user: readOnly,
+  feature: 'RNG',
+};
+
 const OWN = new Map<number, OwnRegister>([
   [encodingOf(3, 0, 1, 0, 0), translating('sctlr')],
   [encodingOf(3, 0, 1, 0, 2), plain('cpacr')],
   [encodingOf(3, 0, 2, 0, 0), translating('ttbr0')],
   [encodingOf(3, 0, 2, 0, 1), translating('ttbr1')],
   [encodingOf(3, 0, 2, 0, 2), translating('tcr')],
+  [encodingOf(3, 3, 2, 4, 0), RANDOM],
+  [encodingOf(3, 3, 2, 4, 1), RANDOM],
   [encodingOf(3, 0, 4, 0, 0), plain('spsr')],
   [encodingOf(3, 0, 4, 0, 1), plain('elr')],
   [
@@ -178,6 +190,13 @@ function timerEnable(crm: number, op2: number): bigint {
   return crm === 2 ? 1n << 9n : 1n << 8n;
 }
 
+/** The timer registers that there are, by CRm: counters (the last two with FEAT_ECV), physical and virtual timer. */
+const TIMER_OP2: Readonly<Record<number, readonly number[]>> = {
+  0: [0, 1, 2, 5, 6],
+  2: [0, 1, 2],
+  3: [0, 1, 2],
+};
+
 /** Whether EL0 may use a register of the CPU's surroundings. */
 function userMay(cpu: Cpu, encoding: number): true | Refusal {
   const { hot } = cpu.state;
@@ -185,7 +204,8 @@ function userMay(cpu: Cpu, encoding: number): true | Refusal {
   if (encoding === CTR_EL0) return ifSctlr(SCTLR.UCT)(cpu);
   if (encoding >> 7 === encodingOf(3, 3, 14, 0, 0) >> 7) {
     const crm = (encoding >> 3) & 0xf;
-    if (crm <= 3 && !(hot.cntkctl & timerEnable(crm, encoding & 7))) return 'trapped';
+    const op2 = encoding & 7;
+    if (TIMER_OP2[crm]?.includes(op2) && !(hot.cntkctl & timerEnable(crm, op2))) return 'trapped';
   }
   return true;
 }
@@ -217,8 +237,12 @@ function ownRegister(cpu: Cpu, encoding: number, register: number, read: boolean
   return own;
 }
 
+/** Registers that identify the CPU, whether there or not: op1 is 0, 1 or 3, CRn 0, CRm 0 to 7 (FEAT_IDST). */
+const IDENTITY = new Set([0, 1, 3].map(op1 => encodingOf(3, op1, 0, 0, 0) >> 6));
+
 function refuse(cpu: Cpu, why: Refusal, encoding: number, register: number, read: boolean): never {
-  if (why === 'trapped') throw trapped(cpu, encoding, register, read);
+  const told = read && IDENTITY.has(encoding >> 6) && cpu.has('IDST');
+  if (why === 'trapped' || told) throw trapped(cpu, encoding, register, read);
   return cpu.undefined();
 }
 

@@ -1,6 +1,6 @@
 /**
- * Instructions that the interpreter does not execute yet, by the feature that they belong to. On a CPU that claims the
- * feature they are reported and UNDEFINED; on another they are just UNDEFINED.
+ * What the interpreter does not execute yet, by feature. On a CPU that claims the feature its instructions are reported
+ * and UNDEFINED; on another they are just UNDEFINED.
  */
 import type { Row } from '../instruction.ts';
 
@@ -112,10 +112,56 @@ const TABLE: Readonly<Record<string, readonly (readonly [string, string])[]>> = 
   SME: [['(sme)', '1aa0000bbbbbbbbbbbbbbbbbbbbbbbbb']],
 };
 
-/** What is missing, for users: each feature with its mnemonics. */
-export const CPU_GAPS: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
-  Object.entries(TABLE).map(([feature, rows]) => [feature, [...new Set(rows.map(([name]) => name))]]),
-);
+/** Features that are more than instructions of their own, with what a guest finds in their place. */
+const WITHOUT_WORDS: Readonly<Record<string, string>> = {
+  AArch32: '32-bit code does not run: an exception return to it is illegal',
+  BTI: 'branches may go anywhere in guarded pages',
+  LVA: 'TCR_EL1 cannot ask for addresses of more than 48 bits',
+  LPA: 'physical addresses of tables end at 48 bits',
+  LPA2: 'TCR_EL1.DS has no effect',
+};
+
+/** What a feature is made of. */
+export type GapKind = 'integer' | 'simd' | 'system';
+
+const INTEGER: ReadonlySet<string> = new Set(['PAuth']);
+
+/** A feature that is not executed, or not in full. */
+export interface CpuGap {
+  readonly feature: string;
+  readonly kind: GapKind;
+  /** Mnemonics; in parentheses what stands for a whole class of encodings. */
+  readonly instructions: readonly string[];
+  /** What a guest finds. */
+  readonly effect: string;
+}
+
+/** All that is missing. */
+export const CPU_GAPS: readonly CpuGap[] = [
+  ...Object.entries(TABLE).map(([feature, rows]) => ({
+    feature,
+    kind: INTEGER.has(feature) ? ('integer' as const) : ('simd' as const),
+    instructions: [...new Set(rows.map(([name]) => name))],
+    effect: 'its instructions are undefined',
+  })),
+  ...Object.entries(WITHOUT_WORDS).map(([feature, effect]) => ({
+    feature,
+    kind: 'system' as const,
+    instructions: [],
+    effect,
+  })),
+];
+
+/** The gaps of a CPU by its features (`featuresOf`). */
+export const gapsOf = (features: ReadonlySet<string>): readonly CpuGap[] =>
+  CPU_GAPS.filter(({ feature }) => features.has(feature));
+
+/** What the program is told when its guest runs into a gap: the arguments of `Machine.onGap`, in words. */
+export function gapWarning(mnemonic: string, feature: string, word: number): string {
+  const { effect } = CPU_GAPS.find(gap => gap.feature === feature)!;
+  const digits = word.toString(16).padStart(8, '0');
+  return `The guest ran ${mnemonic} (0x${digits}), of a feature that its CPU claims and the emulated CPU lacks: ${feature}; ${effect}. kvm-arm64 hosts --cpu-gaps lists what is missing`;
+}
 
 export const GAPS: readonly Row[] = Object.entries(TABLE).flatMap(([feature, rows]) =>
   rows.map(

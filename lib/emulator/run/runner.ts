@@ -1,0 +1,232 @@
+/**
+ * KVM_RUN of an emulated vCPU (`kvm_arch_vcpu_ioctl_run`, arch/arm64/kvm/arm.c; exits as in handle_exit.c and mmio.c).
+ *
+ * @packageDocumentation
+ */
+import { ERRNO } from '../../abi/errno.ts';
+import { KVM_EXIT, KVM_SYSTEM_EVENT } from '../../abi/exits.ts';
+import { KVM_MP_STATE } from '../../abi/mp-state.ts';
+import { CORE_PSTATE } from '../../abi/register-id.ts';
+import { KVM_ARM_VCPU } from '../../abi/vcpu-features.ts';
+import type { Result } from '../../backend.ts';
+import { guestCall } from '../calls/guest-call.ts';
+import { Cpu } from '../cpu/cpu.ts';
+import type { MmioExit } from '../cpu/exits.ts';
+import { enterException } from '../exceptions.ts';
+import { applyPendingReset } from '../init.ts';
+import { notEmulated } from '../ioctl.ts';
+import { hasFeature } from '../register-access.ts';
+import type { Runner, VcpuState } from '../state.ts';
+import { ExitArea } from './exit-area.ts';
+import { GuestRegisters } from './guest-registers.ts';
+import { machineOf } from './machine.ts';
+import { loadRegisters, storeRegisters } from './registers.ts';
+import type { Runnable, Scheduler } from './scheduler.ts';
+
+const { KVM_MP_STATE_STOPPED, KVM_MP_STATE_SUSPENDED } = KVM_MP_STATE;
+
+/** PSTATE.nRW and PSTATE.M[3:2] of EL2: what the emulated CPU has not. */
+const PSTATE_AARCH32 = 1n << 4n;
+const PSTATE_EL2 = 1n << 3n;
+
+/** ESR_ELx.ISS of a data abort: what of it KVM_EXIT_ARM_NISV tells (`kvm_vcpu_dabt_iss_nisv_sanitized`). */
+const ISS_WNR = 1n << 6n;
+/** Bits of `s.regs.device_irq_level` (asm/kvm.h). */
+const KVM_ARM_DEV_EL1_VTIMER = 1n;
+const KVM_ARM_DEV_EL1_PTIMER = 2n;
+
+/** A translation fault at level 1. */
+const FSC_TRANSLATION_1 = 0x05n;
+
+/** The CPU of a vCPU, and what is between it and its program. */
+export class VcpuRunner implements Runner, Runnable {
+  readonly id: number;
+  readonly #vcpu: VcpuState;
+  readonly #cpu: Cpu;
+  readonly #registers: GuestRegisters;
+  readonly #scheduler: Scheduler;
+  #area = new ExitArea(new Uint8Array());
+  /** The CPU has the registers; the ioctls' copies of them are old. */
+  #loaded = false;
+  /** For an interrupt: it has executed WFI. */
+  #waits = false;
+
+  constructor(vcpu: VcpuState) {
+    const { machine, scheduler } = machineOf(vcpu);
+    this.id = vcpu.id;
+    this.#vcpu = vcpu;
+    this.#registers = new GuestRegisters(vcpu);
+    this.#cpu = new Cpu(machine, this.#registers);
+    this.#scheduler = scheduler;
+  }
+
+  run(bytes: Uint8Array): Result {
+    return this.#begin(bytes) ?? this.#scheduler.runSync(this);
+  }
+
+  start(bytes: Uint8Array, done: (result: Result) => void): Result {
+    const result = this.#begin(bytes);
+    if (result === undefined) this.#scheduler.start(this, done);
+    else setImmediate(() => done(result));
+    return 0;
+  }
+
+  /** What comes before the guest is entered: a result where that is all. */
+  #begin(bytes: Uint8Array): Result | undefined {
+    const vcpu = this.#vcpu;
+    if (!this.#area.isOver(bytes)) this.#area = new ExitArea(bytes);
+    checkEmulated(vcpu);
+    vcpu.vm.machine!.suspectMemory();
+    if (this.#cpu.pendingMmio !== undefined) {
+      this.#load();
+      this.#cpu.completeMmio(this.#area.mmioData);
+    }
+    if (!vcpu.kicked) return undefined;
+    // immediate_exit: the last reason stays.
+    vcpu.kicked = false;
+    return -ERRNO.EINTR;
+  }
+
+  step(budget: number): Result | 'ran' | 'waits' {
+    const vcpu = this.#vcpu;
+    const { clock } = vcpu.vm;
+    if (vcpu.kicked) {
+      vcpu.kicked = false;
+      this.#waits = false;
+      this.#area.exit(KVM_EXIT.KVM_EXIT_INTR);
+      return -ERRNO.EINTR;
+    }
+    if (vcpu.mpState === KVM_MP_STATE_STOPPED) return 'waits';
+    if (vcpu.pendingReset !== undefined) {
+      this.forget();
+      applyPendingReset(vcpu);
+    }
+    if (this.#linesChanged()) {
+      this.#waits = false;
+      this.#area.exit(KVM_EXIT.KVM_EXIT_INTR);
+      return -ERRNO.EINTR;
+    }
+    this.#load();
+    if (this.#waits && !this.#cpu.interrupted) return 'waits';
+    this.#waits = false;
+    if (vcpu.mpState === KVM_MP_STATE_SUSPENDED) return this.#suspended();
+    const ticks = this.ticksToWake();
+    const exit = clock.run(
+      this.#cpu,
+      ticks === undefined ? budget : Math.min(budget, clock.instructionsFor(ticks)),
+    );
+    switch (exit.reason) {
+      case 'budget':
+      case 'wfe':
+      case 'yield':
+        return 'ran';
+      case 'wfi':
+        this.#waits = true;
+        return 'ran';
+      case 'mmio':
+        return this.#mmio(exit);
+      case 'no-syndrome':
+        if (!vcpu.vm.nisvToUser) return -ERRNO.ENOSYS;
+        this.#area.armNisv(FSC_TRANSLATION_1 | (exit.kind === 'write' ? ISS_WNR : 0n), exit.address);
+        return 0;
+      case 'hvc':
+      case 'smc':
+        return this.#call(exit.reason, exit.immediate);
+      case 'debug':
+        throw notEmulated('KVM_SET_GUEST_DEBUG');
+    }
+  }
+
+  /** A suspended vCPU waits as in WFI; the program says when it is to go on (`kvm_vcpu_suspend`, arm.c). */
+  #suspended(): Result | 'waits' {
+    if (!this.#cpu.interrupted) return 'waits';
+    this.#area.exit(KVM_EXIT.KVM_EXIT_SYSTEM_EVENT, view => {
+      view.setUint32(32, KVM_SYSTEM_EVENT.KVM_SYSTEM_EVENT_WAKEUP, true);
+      view.setUint32(36, 0, true);
+    });
+    return 0;
+  }
+
+  #call(conduit: 'hvc' | 'smc', immediate: number): Result | 'ran' {
+    const cpu = this.#cpu;
+    // Other vCPUs and the profile's rules read the caller's registers where the ioctls have them.
+    storeRegisters(this.#vcpu, cpu);
+    const outcome = guestCall(this.#vcpu, conduit, immediate, {
+      get: n => cpu.x(n),
+      set: (n, value) => cpu.setX(n, value),
+    });
+    if (outcome.kind === 'wait') this.#waits = true;
+    if (outcome.kind !== 'exit') return 'ran';
+    this.#area.exit(outcome.reason, outcome.fill);
+    return 0;
+  }
+
+  #mmio({ address, size, data }: MmioExit): Result {
+    this.#area.mmio(address, size, data);
+    return 0;
+  }
+
+  /** Of `s.regs.device_irq_level`. */
+  get #lines(): bigint {
+    const { virtual, physical } = this.#registers;
+    return (virtual.fires ? KVM_ARM_DEV_EL1_VTIMER : 0n) | (physical.fires ? KVM_ARM_DEV_EL1_PTIMER : 0n);
+  }
+
+  /** Whether the program, which is the interrupt controller, is to be told (`kvm_timer_should_notify_user`). */
+  #linesChanged(): boolean {
+    const lines = this.#lines;
+    if (this.#area.deviceIrqLevel === lines) return false;
+    this.#area.deviceIrqLevel = lines;
+    return true;
+  }
+
+  ticksToWake(): bigint | undefined {
+    if (this.#vcpu.mpState === KVM_MP_STATE_STOPPED) return undefined;
+    const { virtual, physical } = this.#registers;
+    const [first, second] = [virtual.ticksToGo, physical.ticksToGo];
+    return first !== undefined && (second === undefined || first < second) ? first : second;
+  }
+
+  wake(): void {
+    this.#scheduler.wake();
+  }
+
+  settle(): void {
+    if (!this.#loaded) return;
+    const { serror } = this.#cpu;
+    storeRegisters(this.#vcpu, this.#cpu);
+    this.#vcpu.serror = serror;
+    this.#loaded = false;
+  }
+
+  #load(): void {
+    if (this.#loaded) return;
+    const vcpu = this.#vcpu;
+    if (vcpu.abortPending) {
+      vcpu.abortPending = false;
+      enterException(vcpu, 'sync');
+    }
+    loadRegisters(vcpu, this.#cpu);
+    this.#cpu.setSerror(vcpu.serror);
+    this.#cpu.setIrq(vcpu.irq);
+    this.#cpu.setFiq(vcpu.fiq);
+    this.#loaded = true;
+  }
+
+  forget(): void {
+    this.#cpu.pendingMmio = undefined;
+    this.#waits = false;
+    this.#loaded = false;
+  }
+
+  abandon(): void {
+    this.#scheduler.abandon(this);
+  }
+}
+
+/** @throws KvmError `ERR_NOT_EMULATED` for a guest of an exception level or instruction set that the CPU has not */
+function checkEmulated(vcpu: VcpuState): void {
+  const pstate = vcpu.cells[vcpu.configuration!.registers.get(CORE_PSTATE)!.cell]!;
+  const is32Bit = hasFeature(vcpu, KVM_ARM_VCPU.KVM_ARM_VCPU_EL1_32BIT) || (pstate & PSTATE_AARCH32) !== 0n;
+  if (is32Bit || (pstate & PSTATE_EL2) !== 0n) throw notEmulated('KVM_RUN');
+}

@@ -1,0 +1,12 @@
+/** What guests do and see: the programs of this folder, as one suite for any host. */
+import type { Suite } from '#lib/testing.js';
+import { devices } from './devices.ts';
+import { memory } from './memory.ts';
+import { psci } from './psci.ts';
+import { running } from './running.ts';
+
+const subjects: Record<string, Suite> = { running, psci, devices, memory };
+
+export const suite: Suite = tools => {
+  for (const [name, subject] of Object.entries(subjects)) tools.describe(name, () => subject(tools));
+};

@@ -1,0 +1,403 @@
+/** PSCI as a guest finds it, by the version that was selected (reference section 4; psci.c; Arm DEN 0022). */
+import assert from 'node:assert/strict';
+import type { KvmError } from '#lib/errors.js';
+import type { Kvm } from '#lib/kvm.js';
+import type { Suite } from '#lib/testing.js';
+import type { Vcpu } from '#lib/vcpu.js';
+import { ALREADY_ON, Caller, INTERNAL_FAILURE, INVALID_PARAMS, NOT_SUPPORTED, results } from './calls.ts';
+import { expectExit, Machine, type MachineOptions } from './machine.ts';
+
+/** What PSCI_VERSION gives: major in 30:16, minor in 15:0. */
+const VERSIONS = { '0.2': 0x2n, '1.0': 0x1_0000n, '1.1': 0x1_0001n, '1.2': 0x1_0002n, '1.3': 0x1_0003n };
+type Version = keyof typeof VERSIONS;
+
+const PSCI_VERSION = 0x8400_0000;
+const PSCI_FEATURES = 0x8400_000a;
+const SYSTEM_OFF = 0x8400_0008;
+const SYSTEM_RESET = 0x8400_0009;
+const SYSTEM_SUSPEND = 0x8400_000e;
+const SYSTEM_RESET2 = 0x8400_0012;
+const SYSTEM_OFF2 = 0x8400_0015;
+/** Added to a function's id: its SMC64 variant. */
+const SMC64 = 0x4000_0000;
+
+/** All ids of PSCI, as SMC32 and SMC64. */
+const ALL = Array.from({ length: 0x20 }, (_, n) => 0x8400_0000 + n).flatMap(id => [id, id + SMC64]);
+
+/** What KVM has since 0.2: CPU_SUSPEND, CPU_ON, AFFINITY_INFO are there as SMC64, too. */
+const SINCE_0_2 = [0, 1, 2, 3, 4, 6, 8, 9].map(n => 0x8400_0000 + n);
+const SINCE_0_2_64 = [1, 3, 4].map(n => 0xc400_0000 + n);
+
+/** A kernel that is too old for a function does not support it at its newest version either. */
+function lacks(kvm: Kvm, id: number): void {
+  assert.deepEqual(results(kvm, [{ x: [id] }, { x: [id + SMC64] }]), [
+    [NOT_SUPPORTED, 0n, 0n, 0n],
+    [NOT_SUPPORTED, 0n, 0n, 0n],
+  ]);
+}
+
+/** It came with the release that made SMCs calls, 6.4; before that a VM has no attributes at all. */
+function hasSmcccFilter(kvm: Kvm): boolean {
+  try {
+    return kvm.createVm().hasDeviceAttr(0, 0n);
+  } catch (error) {
+    assert.equal((error as KvmError).code, 'EINVAL');
+    return false;
+  }
+}
+
+/** KVM's own ids of PSCI 0.1: CPU_SUSPEND, CPU_OFF, CPU_ON, MIGRATE (KVM_PSCI_FN, uapi asm/kvm.h). */
+const PSCI_0_1 = [0x95c1_ba5e, 0x95c1_ba5f, 0x95c1_ba60, 0x95c1_ba61] as const;
+
+/** What PSCI_FEATURES says of a function: 0, or flags, or that it is not there. */
+function features(id: number, version: Version): bigint {
+  if (version === '0.2') return NOT_SUPPORTED; // PSCI_FEATURES itself came with 1.0
+  if ([...SINCE_0_2, ...SINCE_0_2_64, PSCI_FEATURES].includes(id)) return 0n;
+  if ([SYSTEM_RESET2, SYSTEM_RESET2 + SMC64].includes(id)) return version >= '1.1' ? 0n : NOT_SUPPORTED;
+  if ([SYSTEM_OFF2, SYSTEM_OFF2 + SMC64].includes(id)) return version >= '1.3' ? 1n : NOT_SUPPORTED;
+  return NOT_SUPPORTED;
+}
+
+function versionsOf(kvm: Kvm): Version[] {
+  return kvm.supportedPsciVersions() as Version[];
+}
+
+function select(caller: Caller, version: Version): Caller {
+  caller.vcpu.setPsciVersion(version);
+  return caller;
+}
+
+/** X0 of each call, where that version was selected. */
+function answersAt(kvm: Kvm, version: Version, calls: readonly (readonly number[])[]): bigint[] {
+  const caller = select(
+    new Caller(
+      kvm,
+      calls.map(x => ({ x })),
+    ),
+    version,
+  );
+  caller.runToOff();
+  return caller.answers;
+}
+
+/** `flags`, as the words that the kernel gives: none before Linux 5.18. */
+function event(kvm: Kvm, type: 'SHUTDOWN' | 'RESET', flags: bigint) {
+  const hasData = kvm.checkExtension('SYSTEM_EVENT_DATA') > 0;
+  return { reason: 'SYSTEM_EVENT', type, flags, data: hasData ? [flags] : [] };
+}
+
+const withSuspend: MachineOptions = { prepare: vm => vm.enableCap('ARM_SYSTEM_SUSPEND') };
+
+/** The vCPU is stopped: it does not run, but for a kick. */
+function isStopped(vcpu: Vcpu): void {
+  assert.equal(vcpu.getMpState(), 'STOPPED');
+  vcpu.kick();
+  expectExit(vcpu.runSync(), 'INTR');
+}
+
+export const psci: Suite = ({ describe, it, open }) => {
+  describe('PSCI_VERSION', () => {
+    it('is what was selected, at first the newest, and changes with it between runs', () => {
+      const kvm = open();
+      const machine = new Machine(kvm, 'psci-version');
+      const versions = versionsOf(kvm);
+      assert.equal(machine.nextReport(), VERSIONS[versions.at(-1)!]);
+      for (const version of [...versions, ...versions.toReversed()]) {
+        machine.vcpu.setPsciVersion(version);
+        assert.equal(machine.nextReport(), VERSIONS[version]);
+      }
+    });
+
+    it('is selected for all vCPUs', async () => {
+      const kvm = open();
+      const machine = new Machine(kvm, 'psci-version', { cpus: 2 });
+      const [first, second] = machine.vcpus as [Vcpu, Vcpu];
+      second.setOneReg('PC', first.getOneReg('PC'));
+      second.setMpState('RUNNABLE');
+      second.setPsciVersion('0.2');
+      const asked = async (vcpu: Vcpu) => [...expectExit(await vcpu.run(), 'MMIO').data];
+      assert.deepEqual(await Promise.all([asked(first), asked(second)]), [
+        [2, 0, 0, 0, 0, 0, 0, 0],
+        [2, 0, 0, 0, 0, 0, 0, 0],
+      ]);
+    });
+
+    it('is not there, as PSCI 0.1 has none, without the feature PSCI_0_2', () => {
+      assert.equal(new Machine(open(), 'psci-version', { features: [] }).nextReport(), NOT_SUPPORTED);
+    });
+  });
+
+  describe('PSCI_FEATURES', () => {
+    it('tells of every function id what the selected version has', () => {
+      const kvm = open();
+      for (const version of versionsOf(kvm)) {
+        assert.deepEqual(
+          answersAt(
+            kvm,
+            version,
+            ALL.map(id => [PSCI_FEATURES, id]),
+          ),
+          ALL.map(id => features(id, version)),
+          version,
+        );
+      }
+    });
+
+    it('has SMCCC_VERSION from 1.0 on, and neither PSCI 0.1 nor TRNG', () => {
+      const kvm = open();
+      for (const version of versionsOf(kvm)) {
+        assert.deepEqual(
+          answersAt(
+            kvm,
+            version,
+            [0x8000_0000, ...PSCI_0_1, 0x8400_0050].map(id => [PSCI_FEATURES, id]),
+          ),
+          [version === '0.2' ? NOT_SUPPORTED : 0n, ...Array(5).fill(NOT_SUPPORTED)],
+          version,
+        );
+      }
+    });
+  });
+
+  describe('calls', () => {
+    it('that end nothing answer alike at every version from 0.2 on', () => {
+      const kvm = open();
+      for (const version of versionsOf(kvm)) {
+        assert.deepEqual(
+          answersAt(kvm, version, [
+            [0x8400_0003, 0], // CPU_ON of the only CPU
+            [0xc400_0003, 0],
+            [0x8400_0004, 0, 0], // AFFINITY_INFO: ON
+            [0xc400_0004, 0, 3],
+            [0xc400_0004, 0, 4], // no such level
+            [0xc400_0004, 1, 0], // no such CPU
+            [0x8400_0006], // MIGRATE_INFO_TYPE: a trusted OS that needs no migration
+            [0x8400_0005], // MIGRATE
+            [0xc400_0005],
+            [0x8400_0007], // MIGRATE_INFO_UP_CPU
+            ...[0x0b, 0x0c, 0x0d, 0x0f, 0x10, 0x11, 0x13, 0x14].map(n => [0x8400_0000 + n]),
+            ...PSCI_0_1.map(id => [id]),
+          ]),
+          [
+            ALREADY_ON,
+            ALREADY_ON,
+            0n,
+            0n,
+            INVALID_PARAMS,
+            INVALID_PARAMS,
+            2n,
+            ...Array(15).fill(NOT_SUPPORTED),
+          ],
+          version,
+        );
+      }
+    });
+
+    it('that came later are not there before', () => {
+      const kvm = open();
+      const later = (version: Version): number[] => [
+        SYSTEM_SUSPEND, // needs a capability besides
+        ...(version < '1.1' ? [SYSTEM_RESET2] : []),
+        ...(version < '1.3' ? [SYSTEM_OFF2] : []),
+      ];
+      for (const version of versionsOf(kvm)) {
+        const calls = later(version).flatMap(id => [[id], [id + SMC64]]);
+        assert.deepEqual(
+          answersAt(kvm, version, calls),
+          calls.map(() => NOT_SUPPORTED),
+          version,
+        );
+      }
+    });
+
+    it('of PSCI 0.1 are CPU_ON and CPU_OFF, and nothing else', async () => {
+      const [suspend, off, on, migrate] = PSCI_0_1;
+      const calls = [[on, 0], [on, 7], [suspend], [migrate], ...ALL.map(id => [id]), [off]];
+      const caller = new Caller(
+        open(),
+        calls.map(x => ({ x })),
+        { features: [] },
+      );
+      // CPU_OFF is no exit: the run goes on until it is kicked.
+      do {
+        const run = caller.vcpu.run();
+        setTimeout(() => caller.vcpu.kick(), 20);
+        expectExit(await run, 'INTR');
+      } while (caller.vcpu.getMpState() !== 'STOPPED');
+      assert.deepEqual(caller.answers, [
+        INVALID_PARAMS, // it is on: a value that only later versions have
+        INVALID_PARAMS,
+        ...Array(2 + ALL.length).fill(NOT_SUPPORTED),
+      ]);
+      caller.vcpu.setMpState('RUNNABLE');
+      assert.equal(caller.nextReport(), 0n);
+      assert.equal(caller.answers.at(-1), 0n);
+    });
+
+    it('clear X1 to X3', () => {
+      assert.deepEqual(
+        results(open(), [{ x: [PSCI_VERSION + 6, 11, 22, 33] }, { x: [0x8400_001f, 11, 22, 33] }]),
+        [
+          [2n, 0n, 0n, 0n],
+          [NOT_SUPPORTED, 0n, 0n, 0n],
+        ],
+      );
+    });
+
+    it('by SMC are as by HVC from Linux 6.4 on, and before that there is none', () => {
+      const kvm = open();
+      const isNew = hasSmcccFilter(kvm);
+      assert.deepEqual(
+        results(kvm, [{ smc: true, x: [0x8400_0006, 11, 22, 33] }]),
+        isNew ? [[2n, 0n, 0n, 0n]] : [[NOT_SUPPORTED, 11n, 22n, 33n]],
+      );
+    });
+  });
+
+  describe('the end of the machine', () => {
+    it('by SYSTEM_OFF and SYSTEM_RESET stops all vCPUs; who goes on nevertheless finds INTERNAL_FAILURE', () => {
+      const kvm = open();
+      for (const version of versionsOf(kvm)) {
+        const calls = [{ x: [SYSTEM_OFF, 11, 22, 33] }, { x: [SYSTEM_RESET, 11, 22, 33] }];
+        const caller = select(new Caller(kvm, calls, { cpus: 2 }), version);
+        caller.vcpus[1]!.setMpState('RUNNABLE');
+        assert.deepEqual(caller.run(), event(kvm, 'SHUTDOWN', 0n));
+        for (const vcpu of caller.vcpus) isStopped(vcpu);
+        assert.deepEqual(caller.resume(), event(kvm, 'RESET', 0n));
+        for (const vcpu of caller.vcpus) isStopped(vcpu);
+        assert.deepEqual(caller.resume(), event(kvm, 'SHUTDOWN', 0n));
+        assert.deepEqual(caller.results, [
+          [INTERNAL_FAILURE, 0n, 0n, 0n],
+          [INTERNAL_FAILURE, 0n, 0n, 0n],
+        ]);
+      }
+    });
+
+    it('by SYSTEM_RESET2, of PSCI 1.1, says so, and keeps its arguments', () => {
+      const kvm = open();
+      const versions = versionsOf(kvm).filter(version => version >= '1.1');
+      if (versions.length === 0) lacks(kvm, SYSTEM_RESET2);
+      for (const version of versions) {
+        const calls = [
+          { x: [SYSTEM_RESET2, 0, 22, 33] },
+          { x: [SYSTEM_RESET2 + SMC64, 0x8000_0000, 22, 33] }, // a vendor's
+          { x: [SYSTEM_RESET2 + SMC64, 1, 22, 33] }, // a type that is none
+        ];
+        const caller = select(new Caller(kvm, calls), version);
+        assert.deepEqual(caller.run(), event(kvm, 'RESET', 1n));
+        isStopped(caller.vcpu);
+        assert.deepEqual(caller.resume(), event(kvm, 'RESET', 1n));
+        assert.deepEqual(caller.resume(), event(kvm, 'SHUTDOWN', 0n));
+        assert.deepEqual(caller.results, [
+          [INTERNAL_FAILURE, 0n, 22n, 33n],
+          [INTERNAL_FAILURE, 0x8000_0000n, 22n, 33n],
+          [INVALID_PARAMS, 0n, 0n, 0n],
+        ]);
+      }
+    });
+
+    it('by SYSTEM_OFF2, of PSCI 1.3, says so', () => {
+      const kvm = open();
+      const versions = versionsOf(kvm).filter(version => version >= '1.3');
+      if (versions.length === 0) lacks(kvm, SYSTEM_OFF2);
+      for (const version of versions) {
+        const calls = [
+          { x: [SYSTEM_OFF2 + SMC64, 1, 1] }, // a cookie that is none
+          { x: [SYSTEM_OFF2, 0, 1] },
+          { x: [SYSTEM_OFF2, 2, 0] }, // a type that is none
+          { x: [SYSTEM_OFF2 + SMC64, 1, 0] },
+          { x: [SYSTEM_OFF2, 0, 0] },
+        ];
+        const caller = select(new Caller(kvm, calls), version);
+        assert.deepEqual(caller.run(), event(kvm, 'SHUTDOWN', 1n));
+        isStopped(caller.vcpu);
+        assert.deepEqual(caller.resume(), event(kvm, 'SHUTDOWN', 1n));
+        assert.deepEqual(caller.resume(), event(kvm, 'SHUTDOWN', 0n));
+        assert.deepEqual(caller.answers, [
+          INVALID_PARAMS,
+          INVALID_PARAMS,
+          INVALID_PARAMS,
+          INTERNAL_FAILURE,
+          INTERNAL_FAILURE,
+        ]);
+      }
+    });
+  });
+
+  describe('SYSTEM_SUSPEND', () => {
+    it('from PSCI 1.0 on leaves the vCPU as it is, for the VMM to suspend', () => {
+      const kvm = open();
+      if (kvm.checkExtension('ARM_SYSTEM_SUSPEND') === 0) {
+        lacks(kvm, SYSTEM_SUSPEND);
+        return;
+      }
+      for (const version of versionsOf(kvm).filter(version => version >= '1.0')) {
+        const calls = [
+          { x: [PSCI_FEATURES, SYSTEM_SUSPEND] },
+          { x: [PSCI_FEATURES, SYSTEM_SUSPEND + SMC64] },
+          { x: [SYSTEM_SUSPEND + SMC64, 0x4000_1000, 0x1_0000_0022n, 33] },
+          { x: [SYSTEM_SUSPEND, 0x4000_1000, 0x1_0000_0022n, 33] },
+        ];
+        const caller = select(new Caller(kvm, calls, withSuspend), version);
+        const suspended = { reason: 'SYSTEM_EVENT', type: 'SUSPEND', flags: 0n, data: [] };
+        assert.deepEqual(caller.run(), suspended);
+        assert.equal(caller.vcpu.getMpState(), 'RUNNABLE');
+        assert.deepEqual(
+          ['X0', 'X1', 'X2', 'X3'].map(name => caller.vcpu.getOneReg(name)),
+          [0xc400_000en, 0x4000_1000n, 0x1_0000_0022n, 33n],
+        );
+        caller.vcpu.setOneReg('X0', 0n); // resumed, as the VMM tells the guest
+        assert.deepEqual(caller.run(), suspended);
+        assert.deepEqual(caller.run(), event(kvm, 'SHUTDOWN', 0n));
+        assert.deepEqual(caller.results, [
+          [0n, 0n, 0n, 0n],
+          [0n, 0n, 0n, 0n],
+          [0n, 0x4000_1000n, 0x1_0000_0022n, 33n],
+          [0x8400_000en, 0x4000_1000n, 0x22n, 33n], // SMC32: the arguments have 32 bits
+        ]);
+      }
+    });
+
+    it('is not there at PSCI 0.2', () => {
+      const kvm = open();
+      if (kvm.checkExtension('ARM_SYSTEM_SUSPEND') === 0) {
+        lacks(kvm, SYSTEM_SUSPEND);
+        return;
+      }
+      const caller = select(new Caller(kvm, [{ x: [SYSTEM_SUSPEND + SMC64] }], withSuspend), '0.2');
+      caller.runToOff();
+      assert.deepEqual(caller.answers, [NOT_SUPPORTED]);
+    });
+  });
+
+  describe('CPU_ON, CPU_OFF and AFFINITY_INFO', () => {
+    it('turn three CPUs on, off, and on again', async () => {
+      const kvm = open();
+      for (const version of versionsOf(kvm)) {
+        const machine = new Machine(kvm, 'cpus', { cpus: 4 });
+        machine.vcpu.setPsciVersion(version);
+        await machine.runAllToOff();
+        const each = (cpu: bigint) => [
+          1n, // OFF
+          0n, // turned on
+          ALREADY_ON,
+          0x100n + cpu, // with this context
+          0n, // ON
+          1n, // OFF: it has turned itself off
+          0n, // turned on again
+          0x200n + cpu,
+        ];
+        assert.deepEqual(machine.reports, [
+          ...each(1n),
+          ...each(2n),
+          ...each(3n),
+          0n, // one of the cluster is on
+          INVALID_PARAMS,
+          INVALID_PARAMS,
+          INVALID_PARAMS,
+          ALREADY_ON,
+        ]);
+      }
+    });
+  });
+};

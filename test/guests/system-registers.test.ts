@@ -1,0 +1,68 @@
+/** MRS and MSR of every encoding in a guest of each emulated host, held to what the guest of its kernel found. */
+import { readFileSync } from 'node:fs';
+import { Kvm } from 'kvm-arm64';
+import { describe, expect, it } from 'vitest';
+import { RECORDED_HOSTS } from '#lib/emulator/profile.js';
+import { type Answers, probe, RAM, RAM_SIZE } from './system-registers/probe.ts';
+
+/** What is not compared, by encoding in hex, and why. */
+const NOT_COMPARED: readonly (readonly [why: string, pattern: RegExp])[] = [
+  ['they move', /^df(01|02|10|12|18|1a)$/],
+  ["KVM answers them where the hardware has them, which QEMU's has not", /^(80a4|83c6|83ce|83f6)$/],
+  [
+    "QEMU's, of the implementation or beyond the features that are claimed",
+    /^(c[dfl]|d[58f][4-9a-f]|dce|de8|ee)/,
+  ],
+  ['QEMU keeps bits 10:5 of VBAR_EL1, which are RES0', /^c600$/],
+  ['not yet as the kernel has it: the GIC fields of ID registers without a GIC', /^(c009|c020)$/],
+  ['not yet: AFSR0, AFSR1 and AMAIR are zero in a guest', /^(c288|c289|c518)$/],
+  ['not yet: ICC_* without a GIC', /^c(230|6[4-6].|66.)$/],
+  ['not yet: FPCR.Len and Stride', /^da20$/],
+  ["QEMU's SME, which the ID registers do not claim", /^(c094|c096|c806|da12)$/],
+  ['not yet: CSSELR_EL1 has 4 bits before 6.12', /^d000$/],
+  ['not yet: CTR_EL0.IDC is cleared on 5.10 and 6.1', /^d801$/],
+  ['not yet: the PMU that a vCPU has not is zero on 5.10, and PMMIR_EL1 until 6.18', /^(c4f[126]|dcf[03])$/],
+  ['not yet: CNTP_CTL_EL0 where the kernel has to emulate it', /^df11$/],
+  ['not yet: CNTPCTSS and CNTVCTSS at EL0', /^df0[56]$/],
+];
+
+function ask(host: string): Answers {
+  const kvm = Kvm.open({ host });
+  const vm = kvm.createVm();
+  const vcpu = vm.createVcpu(0);
+  vcpu.init();
+  const { bytes } = vm.addMemory({ guestPhysAddr: RAM, size: RAM_SIZE });
+  const answers = probe({
+    ram: bytes,
+    set(name, value) {
+      try {
+        vcpu.setOneReg(name, value);
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'ENOENT') throw error;
+      }
+    },
+    run(pc) {
+      vcpu.setOneReg('PC', BigInt(pc));
+      let exit = vcpu.runSync();
+      while (exit.reason === 'INTR') exit = vcpu.runSync();
+      expect(exit.reason).toBe('MMIO');
+    },
+  });
+  kvm.close();
+  return answers;
+}
+
+const compared = (answers: Answers): Answers =>
+  Object.fromEntries(
+    Object.entries(answers).filter(([key]) => !NOT_COMPARED.some(([, pattern]) => pattern.test(key))),
+  );
+
+describe.each(RECORDED_HOSTS)('%s', host => {
+  it('has the system registers that a guest of its kernel found', () => {
+    const file = new URL(`system-registers/${host}.json`, import.meta.url);
+    const { plain } = JSON.parse(readFileSync(file, 'utf8')) as { plain: Answers };
+    const expected = compared(plain);
+    expect(Object.keys(expected).length).toBeGreaterThan(100);
+    expect(compared(ask(host))).toEqual(expected);
+  });
+});

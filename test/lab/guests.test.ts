@@ -1,0 +1,17 @@
+/**
+ * Guests on real kernels: one machine of each series but 6.18, where a vCPU that waits for its virtual timer without an
+ * interrupt controller is not woken (seen on Debian's 6.18 in the lab; 6.12 and 7.3 wake it). Its other cases pass.
+ */
+import { describe, it } from 'vitest';
+import { testOnHosts } from '#lib/testing.js';
+import { BOOT, PACKAGE_PARTS } from './tier.ts';
+
+const suite = new URL('../../dist/test/guests/index.js', import.meta.url);
+const hosts = [
+  { kernel: '5.10', cpu: 'cortex-a57' },
+  { kernel: '6.1', cpu: 'max' },
+  { kernel: '6.12', cpu: 'neoverse-n1' },
+  { kernel: '7', cpu: 'max' },
+];
+
+await testOnHosts({ describe, it, suite, hosts, timeout: BOOT, parts: PACKAGE_PARTS });
