@@ -27,7 +27,13 @@ export { type PreCopyOptions, preCopy } from './snapshot/pre-copy.ts';
 export { RestoreError, restoreVcpu } from './snapshot/restore-vcpu.ts';
 export { type RestoredVm, restoreVm } from './snapshot/restore-vm.ts';
 export { type SaveOptions, saveVm } from './snapshot/save-vm.ts';
-export { type StateJson, stateToJson, type VcpuJson } from './snapshot/state-json.ts';
+export {
+  type MemoryJson,
+  type StateJson,
+  stateToJson,
+  type VcpuJson,
+  type VmJson,
+} from './snapshot/state-json.ts';
 export { describeFinding } from './snapshot/text.ts';
 export {
   type Provenance,
