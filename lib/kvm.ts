@@ -91,7 +91,7 @@ export class Kvm extends Resource<KvmHandle> {
         hint: hintFor('KVM_CREATE_VM', vm, { ipaBits, ipaLimit: this.#ipaLimit() }),
       });
     }
-    return new Vm(vm, this);
+    return new Vm(vm, this, ipaBits || DEFAULT_IPA_BITS);
   }
 
   #ipaLimit(): number {

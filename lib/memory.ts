@@ -94,6 +94,11 @@ export class GuestMemory {
     return this.#guestPhysAddr;
   }
 
+  /** Bytes of a page of the host, as {@link Kvm.pageSize}: a bit in {@link getDirtyLog}. */
+  get pageSize(): number {
+    return this.#owner.pageSize;
+  }
+
   /** Bytes that it has. */
   get size(): number {
     return this.bytes.length;

@@ -63,6 +63,11 @@ export abstract class Resource<H extends FdHandle> {
     return this.#handle;
   }
 
+  /** What was made from this and is open, in the order in which it was made. */
+  protected get children(): Resource<FdHandle>[] {
+    return [...this.#children].map(child => child.deref()).filter(child => child !== undefined);
+  }
+
   /** Whether {@link close} was called, on this object or on what it belongs to. */
   get closed(): boolean {
     return this.#handle === undefined;

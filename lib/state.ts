@@ -1,5 +1,5 @@
 /**
- * `kvm-arm64/state`: save a vCPU, restore it elsewhere, and say beforehand whether that will work. It takes the vCPUs and
+ * `kvm-arm64/state`: save a vCPU or a whole VM, restore it elsewhere, and say beforehand whether that will work. It takes the vCPUs and
  * hosts of any of the other entries, and is one of its own as most programs that hold a vCPU never move it.
  *
  * @packageDocumentation
@@ -15,6 +15,7 @@ export { decodeState } from './snapshot/decode-state.ts';
 export { diffStates, type StateDifference } from './snapshot/diff-states.ts';
 export { encodeState } from './snapshot/encode-state.ts';
 export type { Effect, FieldDifference, Finding, Remedy, Verdict } from './snapshot/finding.ts';
+export type { MemoryState, SavedMemory } from './snapshot/memory-state.ts';
 export type { Phase } from './snapshot/phases.ts';
 export {
   type PlanOptions,
@@ -22,8 +23,17 @@ export {
   type RestoreOptions,
   type RestorePlan,
 } from './snapshot/plan-restore.ts';
+export { type PreCopyOptions, preCopy } from './snapshot/pre-copy.ts';
 export { RestoreError, restoreVcpu } from './snapshot/restore-vcpu.ts';
-export { type StateJson, stateToJson, type VcpuJson } from './snapshot/state-json.ts';
+export { type RestoredVm, restoreVm } from './snapshot/restore-vm.ts';
+export { type SaveOptions, saveVm } from './snapshot/save-vm.ts';
+export {
+  type MemoryJson,
+  type StateJson,
+  stateToJson,
+  type VcpuJson,
+  type VmJson,
+} from './snapshot/state-json.ts';
 export { describeFinding } from './snapshot/text.ts';
 export {
   type Provenance,
@@ -31,5 +41,7 @@ export {
   saveVcpu,
   saveVcpus,
   type VcpuState,
+  type VmSettings,
 } from './snapshot/vcpu-state.ts';
+export { restoreVmFromFile, saveVmToFile } from './snapshot/vm-file.ts';
 export type { Refusal } from './snapshot/write-state.ts';

@@ -69,6 +69,8 @@ export class Vcpu extends AttrResource<VcpuHandle> {
   #initializedWith: VcpuInit | undefined;
   /** Of `struct kvm_run`: what the last run left, and the answer for the next. */
   readonly #area = new Uint8Array(KVM_RUN_SIZE);
+  /** The guest waits for what the program makes of its access: the last exit was for MMIO. */
+  #owesMmio = false;
   /** Rejects the run that goes on. */
   #abandon: ((reason: unknown) => void) | undefined;
 
@@ -287,6 +289,26 @@ export class Vcpu extends AttrResource<VcpuHandle> {
     this.#check('KVM_RUN', super.handle.kick());
   }
 
+  /**
+   * Completes the last exit, where that was for MMIO, without running the guest: what it read is then in its register, and
+   * it stands behind the access. Otherwise the next run does so, and until then a part of the vCPU's state is in no
+   * register. After any other exit this does nothing.
+   *
+   * @throws KvmError `ERR_VCPU_RUNNING`
+   * @example
+   * ```ts
+   * const exit = vcpu.runSync();
+   * if (exit.reason === 'MMIO' && !exit.isWrite) exit.data[0] = 0x60;
+   * vcpu.completeMmio();
+   * ```
+   */
+  completeMmio(): void {
+    const { handle } = this;
+    if (!this.#owesMmio) return;
+    this.kick();
+    this.#exit(handle.run(this.#area));
+  }
+
   /** Ends a run that goes on, too; it rejects with `ERR_CLOSED`. */
   override close(): void {
     super.close();
@@ -300,11 +322,14 @@ export class Vcpu extends AttrResource<VcpuHandle> {
   }
 
   #exit(result: Result): Exit {
+    this.#owesMmio = false;
     if (result === EINTR) return { reason: 'INTR' };
     // The one exit with which KVM_RUN fails (api.rst 5). Errors before the guest was entered leave the last reason.
     const isFault = FAULTS.includes(result) && exitReason(this.#area) === KVM_EXIT.KVM_EXIT_MEMORY_FAULT;
     if (!isFault) this.#check('KVM_RUN', result);
-    return decodeExit(this.#area);
+    const exit = decodeExit(this.#area);
+    this.#owesMmio = exit.reason === 'MMIO';
+    return exit;
   }
 
   /** `KVM_GET_MP_STATE`: whether the vCPU would run. A state without a name is given as its number. */

@@ -21,17 +21,46 @@ import { allocate, GuestMemory, MAX_REGION_SIZE, type MemoryOptions } from './me
 import { toU64 } from './resource.ts';
 import { Vcpu } from './vcpu.ts';
 
+/** A capability that {@link Vm.enableCap} has enabled. */
+export interface EnabledCapability {
+  /** Its number. */
+  readonly cap: number;
+  readonly flags: number;
+  /** Four words of 64 bits. */
+  readonly args: readonly bigint[];
+}
+
 /** A VM. Closing it closes its vCPUs. */
 export class Vm extends AttrResource<VmHandle> {
   /** The Kvm that it was made on. */
   readonly kvm: Kvm;
+  /** Bits of its guest physical (IPA) address space. */
+  readonly ipaBits: number;
+  /** By number. */
+  readonly #enabled = new Map<number, EnabledCapability>();
   /** By slot. */
   readonly #memory = new Map<number, GuestMemory>();
 
   /** @internal Use {@link Kvm.createVm}. */
-  constructor(handle: VmHandle, kvm: Kvm) {
+  constructor(handle: VmHandle, kvm: Kvm, ipaBits: number) {
     super('Vm', 'vm', handle, kvm);
     this.kvm = kvm;
+    this.ipaBits = ipaBits;
+  }
+
+  /** Its vCPUs, in the order in which they were made. */
+  get vcpus(): readonly Vcpu[] {
+    return this.children.filter(child => child instanceof Vcpu);
+  }
+
+  /** Its regions of memory, by slot. */
+  get memory(): readonly GuestMemory[] {
+    return [...this.#memory.values()].sort((a, b) => a.slot - b.slot);
+  }
+
+  /** What {@link enableCap} has enabled, as the kernel does not tell. Kept after close. */
+  get enabledCaps(): readonly EnabledCapability[] {
+    return [...this.#enabled.values()];
   }
 
   /** `KVM_CHECK_EXTENSION` on this VM, which may answer otherwise than {@link Kvm.checkExtension}. */
@@ -57,7 +86,9 @@ export class Vm extends AttrResource<VmHandle> {
     args.forEach((arg, i) => {
       words[i] = toU64(`args[${i}]`, arg);
     });
-    return this.check('KVM_ENABLE_CAP', handle.enableCap(number, flags, words));
+    const result = this.check('KVM_ENABLE_CAP', handle.enableCap(number, flags, words));
+    this.#enabled.set(number, { cap: number, flags, args: [...words] });
+    return result;
   }
 
   /**

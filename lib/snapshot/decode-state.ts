@@ -1,36 +1,37 @@
 /**
- * Reads the bytes of a state file, strictly: what is not as `file-layout.ts` says is refused with its place. Lengths in the
- * file are held against the bytes that there are before anything is made of them.
+ * Reads the bytes of a state file, strictly: what is not as `file-layout.ts` says is refused with its place.
  *
  * @packageDocumentation
  */
 import { types } from 'node:util';
-import { crc32 } from 'node:zlib';
 import { invalidType } from '../abi/argument.ts';
+import { dirtyBitmapSize } from '../abi/memory.ts';
 import { registerBits, registerBytes } from '../abi/register-id.ts';
 import { formatRegister } from '../abi/register-names.ts';
 import { decodeVcpuEvents, decodeVcpuInit, encodeVcpuEvents, STRUCT_SIZE } from '../abi/structs.ts';
-import { KvmError } from '../errors.ts';
+import { dirtyPages, MAX_REGION_SIZE } from '../memory.ts';
 import { RegisterBatch } from '../register-batch.ts';
 import {
   ARCHITECTURES,
-  aligned,
-  FILE_VERSION,
+  CAPABILITY,
   HEADER,
-  MAGIC,
-  MAX_SECTIONS,
-  ROW,
+  MEMORY,
+  MEMORY_FLAG,
+  PAGE,
   SECTION,
   VCPU,
+  VM,
 } from './file-layout.ts';
-import type { Provenance, SavedState, VcpuState } from './vcpu-state.ts';
+import { bad, type Row, readSection, readTable, type Source, viewOf } from './file-table.ts';
+import type { MemoryState } from './memory-state.ts';
+import type { Provenance, SavedState, VcpuState, VmSettings } from './vcpu-state.ts';
 import type { Entry } from './write-state.ts';
 
 /** Registers are at most this wide in `KVM_GET_ONE_REG` (KVM_REG_SIZE_U2048). */
 const MAX_REGISTER_BYTES = 256;
 
 /**
- * Reads a state file.
+ * Reads a state file. Pages of memory are views on its bytes.
  *
  * @throws KvmError `ERR_BAD_STATE` for what is none, or damaged; the message names offset or field
  * @example
@@ -40,92 +41,115 @@ const MAX_REGISTER_BYTES = 256;
  */
 export function decodeState(file: Uint8Array): SavedState {
   if (!types.isUint8Array(file)) throw invalidType('file', 'the bytes of a state file (Uint8Array)', file);
-  const sections = readTable(file);
-  const [first, ...rest] = sections;
+  const source = {
+    length: file.length,
+    read: (offset: number, length: number) => file.subarray(offset, offset + length),
+  };
+  return readState(source, row => readSection(source, row));
+}
+
+/** Bytes of a section that are in memory, and where they begin in the file. */
+interface Content {
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+}
+
+/** Reads all but the pages of memory, for which it asks. */
+export function readState(source: Source, pagesAt: (row: Row) => Uint8Array): SavedState {
+  const [first, ...rest] = readTable(source);
   if (first?.type !== SECTION.provenance) throw bad('the first section is not the provenance', HEADER.size);
-  const provenance = readProvenance(first);
-  const vcpus = rest.map((section, i) => {
-    if (section.type !== SECTION.vcpu)
-      throw bad(`section ${i + 1} is of the unknown type ${section.type}`, section.row);
-    return readVcpu(section);
-  });
-  if (vcpus.length === 0) throw bad('there is no vCPU in it', HEADER.sections);
+  const contentOf = (row: Row): Content => ({ bytes: readSection(source, row), offset: row.offset });
+  const provenance = readProvenance(contentOf(first));
+  let vm: VmSettings | undefined;
+  const vcpus: VcpuState[] = [];
+  const memory: MemoryState[] = [];
+  for (let i = 0; i < rest.length; i++) {
+    const row = rest[i]!;
+    switch (row.type) {
+      case SECTION.vm:
+        if (vm !== undefined) throw bad('the VM is in it twice', row.row);
+        vm = readVm(contentOf(row));
+        break;
+      case SECTION.vcpu:
+        vcpus.push(readVcpu(contentOf(row)));
+        break;
+      case SECTION.memory:
+        memory.push(readMemory(contentOf(row), rest[++i], pagesAt));
+        break;
+      default:
+        throw bad(`section ${i + 1} is of the unknown type ${row.type}`, row.row);
+    }
+  }
+  if (vcpus.length === 0 && memory.length === 0)
+    throw bad('there is neither vCPU nor memory in it', HEADER.sections);
   const twice = vcpus.find((vcpu, i) => vcpus.findIndex(other => other.id === vcpu.id) !== i);
   if (twice !== undefined) throw bad(`vCPU ${twice.id} is in it twice`, HEADER.size);
-  return { provenance, vcpus };
+  return { provenance, vcpus, ...(vm && { vm }), ...(memory.length > 0 && { memory }) };
 }
 
-interface Section {
-  readonly type: number;
-  /** Where its row is. */
-  readonly row: number;
-  readonly offset: number;
-  readonly bytes: Uint8Array;
-}
-
-function bad(what: string, offset: number): KvmError {
-  return new KvmError(
-    'ERR_BAD_STATE',
-    `ERR_BAD_STATE: no state file, or a damaged one: ${what}, at offset ${offset}`,
-  );
-}
-
-function readTable(file: Uint8Array): Section[] {
-  const view = viewOf(file);
-  const magicEnds = MAGIC.findIndex((byte, i) => file[i] !== byte);
-  if (magicEnds >= 0) throw bad('it does not begin as one', magicEnds);
-  if (file.length < HEADER.size) throw bad('it ends within the header', file.length);
-  const version = view.getUint32(HEADER.version, true);
-  if (version !== FILE_VERSION)
-    throw bad(`version ${version}; this library reads version ${FILE_VERSION}`, HEADER.version);
-  const count = view.getUint32(HEADER.sections, true);
-  if (count > MAX_SECTIONS)
-    throw bad(`it announces ${count} sections; at most ${MAX_SECTIONS} are possible`, HEADER.sections);
-  const length = view.getBigUint64(HEADER.fileLength, true);
-  if (length !== BigInt(file.length))
-    throw bad(`it announces ${length} bytes and has ${file.length}`, HEADER.fileLength);
-  const start = HEADER.size + count * ROW.size;
-  if (start > file.length) throw bad(`the table of ${count} sections does not fit`, HEADER.sections);
-  checkTable(file.subarray(0, start), view);
-  let end = start;
-  const sections = Array.from({ length: count }, (_, i): Section => {
-    const section = readRow(file, view, HEADER.size + i * ROW.size, end);
-    end = aligned(section.offset + section.bytes.length);
-    return section;
+function readVm({ bytes, offset }: Content): VmSettings {
+  if (bytes.length < VM.list) throw bad('the section ends within the VM', offset + bytes.length);
+  const view = viewOf(bytes);
+  const count = view.getUint32(VM.capabilities, true);
+  if (bytes.length !== VM.list + count * CAPABILITY.size)
+    throw bad(`${count} capabilities are not what is there`, offset + VM.capabilities);
+  const ipaBits = view.getUint32(VM.ipaBits, true);
+  if (ipaBits > 0xff) throw bad(`${ipaBits} bits of address space`, offset + VM.ipaBits);
+  const seen = new Set<number>();
+  const capabilities = Array.from({ length: count }, (_, i) => {
+    const at = VM.list + i * CAPABILITY.size;
+    const cap = view.getUint32(at + CAPABILITY.cap, true);
+    if (seen.has(cap)) throw bad(`the capability ${cap} is in it twice`, offset + at);
+    seen.add(cap);
+    const flags = view.getUint32(at + CAPABILITY.flags, true);
+    return {
+      cap,
+      flags,
+      args: Array.from({ length: 4 }, (_, n) => view.getBigUint64(at + CAPABILITY.args + 8 * n, true)),
+    };
   });
-  if (end !== file.length) throw bad('there is more behind the last section', end);
-  return sections;
+  return { ipaBits, capabilities };
 }
 
-function checkTable(table: Uint8Array, view: DataView): void {
-  // No slice(), which of a Buffer is no copy.
-  const copy = Uint8Array.from(table);
-  viewOf(copy).setUint32(HEADER.checksum, 0, true);
-  if (crc32(copy) !== view.getUint32(HEADER.checksum, true))
-    throw bad('the checksum of the header is wrong', HEADER.checksum);
-  if (view.getUint32(HEADER.zero, true) !== 0) throw bad('this must be 0', HEADER.zero);
-}
-
-/** @param start - where the section must begin */
-function readRow(file: Uint8Array, view: DataView, row: number, start: number): Section {
-  const offset = view.getBigUint64(row + ROW.offset, true);
-  if (offset !== BigInt(start))
-    throw bad(`the section begins at ${offset} instead of ${start}`, row + ROW.offset);
-  const length = view.getBigUint64(row + ROW.length, true);
-  if (length > BigInt(file.length - start))
-    throw bad(`the section announces ${length} bytes; ${file.length - start} are left`, row + ROW.length);
-  const end = start + Number(length);
-  if (aligned(end) > file.length) throw bad('the file ends within a section', file.length);
-  const padding = file.subarray(end, aligned(end)).findIndex(byte => byte !== 0);
-  if (padding >= 0) throw bad('this must be 0', end + padding);
-  const bytes = file.subarray(start, end);
-  if (crc32(bytes) !== view.getUint32(row + ROW.checksum, true))
-    throw bad('the checksum of the section is wrong', start);
-  return { type: view.getUint32(row + ROW.type, true), row, offset: start, bytes };
-}
-
-function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
-  return new DataView(buffer, byteOffset, byteLength);
+function readMemory(
+  { bytes, offset }: Content,
+  pagesRow: Row | undefined,
+  pagesAt: (row: Row) => Uint8Array,
+): MemoryState {
+  if (bytes.length < MEMORY.bitmap) throw bad('the section ends within the memory', offset + bytes.length);
+  const view = viewOf(bytes);
+  const guestPhysAddr = view.getBigUint64(MEMORY.address, true);
+  const size = view.getBigUint64(MEMORY.size, true);
+  const flags = view.getUint32(MEMORY.flags, true);
+  if (size === 0n || size > BigInt(MAX_REGION_SIZE) || size % BigInt(PAGE) !== 0n)
+    throw bad(`no region has ${size} bytes`, offset + MEMORY.size);
+  if (guestPhysAddr % BigInt(PAGE) !== 0n || guestPhysAddr + size > 1n << 64n)
+    throw bad('no region begins there', offset + MEMORY.address);
+  const known = MEMORY_FLAG.readOnly | MEMORY_FLAG.logDirtyPages | MEMORY_FLAG.complete;
+  if ((flags & ~known) !== 0) throw bad(`unknown flags 0x${flags.toString(16)}`, offset + MEMORY.flags);
+  if (view.getUint32(MEMORY.zero, true) !== 0) throw bad('this must be 0', offset + MEMORY.zero);
+  const pageCount = Number(size) / PAGE;
+  if (bytes.length !== MEMORY.bitmap + dirtyBitmapSize(pageCount))
+    throw bad(`the bit map is not one of ${pageCount} pages`, offset + MEMORY.bitmap);
+  const bitmap = bytes.slice(MEMORY.bitmap);
+  let count = 0;
+  for (const page of dirtyPages(bitmap)) {
+    if (page >= pageCount)
+      throw bad(`page ${page} is beyond the region`, offset + MEMORY.bitmap + (page >> 3));
+    count++;
+  }
+  if (pagesRow?.type !== SECTION.pages) throw bad('the pages of the memory do not follow it', offset);
+  if (pagesRow.length !== count * PAGE)
+    throw bad(`${pagesRow.length} bytes are not ${count} pages`, pagesRow.row);
+  return {
+    guestPhysAddr,
+    size: Number(size),
+    readOnly: (flags & MEMORY_FLAG.readOnly) !== 0,
+    logDirtyPages: (flags & MEMORY_FLAG.logDirtyPages) !== 0,
+    complete: (flags & MEMORY_FLAG.complete) !== 0,
+    bitmap,
+    pages: [pagesAt(pagesRow)],
+  };
 }
 
 /** The fields, and whether one may be absent. */
@@ -137,7 +161,7 @@ const PROVENANCE: Readonly<Record<keyof Provenance, 'required' | 'optional'>> = 
   saved: 'required',
 };
 
-function readProvenance({ bytes, offset }: Section): Provenance {
+function readProvenance({ bytes, offset }: Content): Provenance {
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -158,7 +182,7 @@ function readProvenance({ bytes, offset }: Section): Provenance {
   return fields as unknown as Provenance;
 }
 
-function readVcpu({ bytes, offset }: Section): VcpuState {
+function readVcpu({ bytes, offset }: Content): VcpuState {
   if (bytes.length < VCPU.ids) throw bad('the file ends within a vCPU', offset + bytes.length);
   const view = viewOf(bytes);
   const architecture = ARCHITECTURES[view.getUint32(VCPU.architecture, true)];

@@ -41,14 +41,14 @@ export interface Remedy {
 
 /** One thing that is not the same on both sides. */
 export interface Finding {
-  readonly what: 'architecture' | 'vcpu' | 'feature' | 'register' | 'MP state' | 'events';
+  readonly what: 'architecture' | 'VM' | 'vcpu' | 'feature' | 'register' | 'MP state' | 'events';
   readonly effect: Effect;
   /** The register or feature. */
   readonly name: string;
   /** Of a register. */
   readonly id?: bigint;
-  /** The vCPU that it is about. */
-  readonly vcpu: number;
+  /** The vCPU that it is about; absent of what holds for the VM. */
+  readonly vcpu?: number;
   /** What the state has; of a register. */
   readonly source?: bigint;
   /** What the destination has; of a register. */

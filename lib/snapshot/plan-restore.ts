@@ -4,7 +4,9 @@
  *
  * @packageDocumentation
  */
+import { capabilityName } from '../abi/capabilities.ts';
 import { formatRegister } from '../abi/register-names.ts';
+import { DEFAULT_IPA_BITS } from '../abi/vm-type.ts';
 import { KvmError } from '../errors.ts';
 import type { Kvm } from '../kvm.ts';
 import { type Register, type RegisterBatch, toRegisterId } from '../register-batch.ts';
@@ -15,7 +17,7 @@ import { differingFields, type Effect, type Finding, isNoticed, type Verdict, ve
 import { phaseOf } from './phases.ts';
 import { addRemedies } from './remedies.ts';
 import { settledValue } from './unused.ts';
-import type { SavedState, VcpuState } from './vcpu-state.ts';
+import type { SavedState, VcpuState, VmSettings } from './vcpu-state.ts';
 import { byPhase, prepareVcpu, writePhases, writeRunState } from './write-state.ts';
 
 /** Options of a restore, and of its plan. */
@@ -61,15 +63,51 @@ export function planRestore(
 ): RestorePlan {
   const vcpus = 'vcpus' in state ? state.vcpus : [state];
   const omitted = new Set(Array.from(omit, toRegisterId));
-  const vm = kvm.createVm();
+  const [vm, ofVm] = scratchVm(kvm, 'vcpus' in state ? state.vm : undefined);
   let findings: readonly Finding[];
   try {
-    findings = vcpus.flatMap(vcpu => addRemedies(tryOut(vcpu, vm, omitted), vcpu.featureBits, kvm, source));
+    findings = [
+      ...ofVm,
+      ...vcpus.flatMap(vcpu => addRemedies(tryOut(vcpu, vm, omitted), vcpu.featureBits, kvm, source)),
+    ];
   } finally {
     vm.close();
   }
   const verdict = verdictOf(findings);
   return { host: kvm.host, verdict, loads: verdict !== 'incompatible', findings };
+}
+
+/** A VM as the state's, as far as the host has such, and what it has not. */
+function scratchVm(kvm: Kvm, settings: VmSettings | undefined): [Vm, Finding[]] {
+  const findings: Finding[] = [];
+  const tried = <Answer>(name: string, ask: () => Answer): Answer | undefined => {
+    try {
+      return ask();
+    } catch (error) {
+      if (!(error instanceof KvmError)) throw error;
+      findings.push({
+        what: 'VM',
+        effect: 'refused',
+        name,
+        fields: [],
+        code: error.code,
+        guestNotices: true,
+      });
+      return undefined;
+    }
+  };
+  if (settings === undefined) return [kvm.createVm(), findings];
+  const { ipaBits, capabilities } = settings;
+  const vm = tried(`${ipaBits} bits of guest physical addresses`, () => createVmLike(kvm, ipaBits));
+  for (const { cap, args, flags } of vm === undefined ? [] : capabilities) {
+    tried(capabilityName(cap) ?? `capability ${cap}`, () => vm?.enableCap(cap, args, flags));
+  }
+  return [vm ?? kvm.createVm(), findings];
+}
+
+/** A VM with that many bits of addresses; the kernel's default is asked for as such, as kernels before 4.20 know no other. */
+export function createVmLike(kvm: Kvm, ipaBits: number): Vm {
+  return ipaBits === DEFAULT_IPA_BITS ? kvm.createVm() : kvm.createVm({ ipaBits });
 }
 
 function tryOut(state: VcpuState, vm: Vm, omitted: ReadonlySet<bigint>): Finding[] {

@@ -58,7 +58,18 @@ export function restoreVcpu(vcpu: Vcpu, state: VcpuState, options: RestoreOption
   if (vcpu.id !== state.id) throw invalidValue('vcpu', `the one with id ${state.id}, as saved`, vcpu.id);
   const omitted = new Set(Array.from(options.omit ?? [], toRegisterId));
   const plan = planRestore(state, vcpu.vm.kvm, { omit: omitted });
-  if (!plan.loads) throw willNotLoad(plan);
+  loadVcpu(vcpu, state, plan, omitted);
+  return plan;
+}
+
+/** Does what was planned. */
+export function loadVcpu(
+  vcpu: Vcpu,
+  state: VcpuState,
+  plan: RestorePlan,
+  omitted: ReadonlySet<bigint>,
+): void {
+  checkLoads(plan);
   const phases = byPhase([...state.registers].filter(([id]) => !omitted.has(id)));
   let before = presentState(vcpu);
   const refusals: Refusal[] = [];
@@ -73,7 +84,6 @@ export function restoreVcpu(vcpu: Vcpu, state: VcpuState, options: RestoreOption
   if (refusals.length === 0) refusals.push(...writeRunState(vcpu, state.mpState, state.events));
   const [refusal] = refusals;
   if (refusal !== undefined) throw failed(plan, refusal, putBack(vcpu, before));
-  return plan;
 }
 
 /** What the vCPU is now; undefined for one that is not ready to be asked. */
@@ -93,11 +103,13 @@ function putBack(vcpu: Vcpu, { registers, mpState, events }: VcpuState): number 
   return writePhases(vcpu, byPhase(entries), true).length + writeRunState(vcpu, mpState, events).length;
 }
 
-function willNotLoad(plan: RestorePlan): RestoreError {
+/** @throws RestoreError where the plan says that it will fail */
+export function checkLoads(plan: RestorePlan): void {
+  if (plan.loads) return;
   const blocking = plan.findings.filter(isBlocking);
   const more = blocking.length > 1 ? `, and ${blocking.length - 1} more` : '';
   const message = `ERR_WILL_NOT_LOAD: the state does not load on ${plan.host}: ${describeFinding(blocking[0]!)}${more}`;
-  return new RestoreError(
+  throw new RestoreError(
     'ERR_WILL_NOT_LOAD',
     message,
     plan,

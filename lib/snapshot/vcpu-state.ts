@@ -9,9 +9,12 @@ import { KVM_MP_STATE, mpStateNumber } from '../abi/mp-state.ts';
 import type { Architecture } from '../abi/register-id.ts';
 import type { VcpuEvents } from '../abi/structs.ts';
 import { KvmError } from '../errors.ts';
+import type { Kvm } from '../kvm.ts';
 import { RegisterBatch } from '../register-batch.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { version } from '../version.ts';
+import type { EnabledCapability } from '../vm.ts';
+import type { MemoryState } from './memory-state.ts';
 
 /** A vCPU at rest. PSCI version, bit maps of hypercall services, counters and vector lengths are registers, too. */
 export interface VcpuState {
@@ -44,10 +47,21 @@ export interface Provenance {
   readonly saved: string;
 }
 
-/** vCPUs of one VM, and where they come from: what a state file holds. */
+/** What of a VM must be there before its vCPUs are. */
+export interface VmSettings {
+  /** Bits of its guest physical address space. */
+  readonly ipaBits: number;
+  /** What was enabled by {@link Vm.enableCap}, in that order. */
+  readonly capabilities: readonly EnabledCapability[];
+}
+
+/** vCPUs of one VM, what is around them, and where they come from: what a state file holds. */
 export interface SavedState {
   readonly provenance: Provenance;
+  /** Absent where vCPUs alone were saved, as `memory` is. */
+  readonly vm?: VmSettings | undefined;
   readonly vcpus: readonly VcpuState[];
+  readonly memory?: readonly MemoryState[] | undefined;
 }
 
 const NO_EVENTS: VcpuEvents = {
@@ -58,8 +72,8 @@ const NO_EVENTS: VcpuEvents = {
 };
 
 /**
- * Saves a vCPU: with one call below the language boundary for all its registers. It must not run meanwhile, and an exit
- * for MMIO must be completed, as what the guest waits for is in no register.
+ * Saves a vCPU: with one call below the language boundary for all its registers. It must not run meanwhile. An exit for
+ * MMIO is completed first ({@link Vcpu.completeMmio}): what a guest reads must be in the exit's `data` by then.
  *
  * @throws KvmError `ERR_NOT_INITIALIZED`: {@link Vcpu.init} was not called on this object, and the kernel does not tell
  * features; EPERM: SVE is not finalized; with `register`: the kernel lists it and does not give its value
@@ -73,6 +87,7 @@ export function saveVcpu(vcpu: Vcpu): VcpuState {
   const init = vcpu.initializedWith;
   if (init === undefined) throw notInitialized(vcpu);
   const { kvm } = vcpu.vm;
+  vcpu.completeMmio();
   const read = vcpu.getRegs();
   const refused = read.status.findIndex(status => status < 0 && status !== -ERRNO.ENOENT);
   if (refused >= 0) throw read.errorAt(refused)!;
@@ -106,16 +121,17 @@ export function saveVcpus(vcpus: Iterable<Vcpu>): SavedState {
   const list = [...vcpus];
   const [first] = list;
   if (first === undefined) throw new RangeError('vcpus must hold at least one vCPU');
-  const { backend, host } = first.vm.kvm;
+  return { provenance: provenanceOf(first.vm.kvm), vcpus: list.map(saveVcpu) };
+}
+
+/** Here and now. */
+export function provenanceOf({ backend, host }: Kvm): Provenance {
   return {
-    provenance: {
-      host,
-      backend,
-      ...(backend === 'native' && { kernel: release() }),
-      tool: `kvm-arm64 ${version()}`,
-      saved: new Date().toISOString(),
-    },
-    vcpus: list.map(saveVcpu),
+    host,
+    backend,
+    ...(backend === 'native' && { kernel: release() }),
+    tool: `kvm-arm64 ${version()}`,
+    saved: new Date().toISOString(),
   };
 }
 

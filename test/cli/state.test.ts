@@ -87,7 +87,7 @@ describe('state', () => {
   test('load restores, or says why not', async () => {
     const fine = await cli(`state load ${pinned} --host linux-6.12-max --omit KVM_REG_ARM_VENDOR_HYP_BMAP_2`);
     expect(fine).toMatchObject({ code: 0, stderr: '' });
-    expect(fine.stdout).toMatch(/vCPU 0: \d+ registers restored, superset/);
+    expect(fine.stdout).toMatch(/vCPU 0: \d+ registers restored\nVerdict: superset/);
     const refused = await json(`state load ${young} --host linux-6.12-max`);
     expect(refused).toMatchObject({ code: 1, json: { error: { code: 'ERR_WILL_NOT_LOAD' } } });
     expect(refused.stderr).toContain('pin PSCI to 1.1');

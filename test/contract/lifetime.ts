@@ -53,6 +53,7 @@ const VCPU: Uses<Vcpu> = {
   getRegs: vcpu => vcpu.getRegs(['PC']),
   setRegs: vcpu => vcpu.setRegs([['PC', 0n]]),
   runSync: vcpu => vcpu.runSync(),
+  completeMmio: vcpu => vcpu.completeMmio(),
   kick: vcpu => vcpu.kick(),
   psciVersion: vcpu => vcpu.psciVersion,
   setPsciVersion: vcpu => vcpu.setPsciVersion('1.0'),
@@ -63,7 +64,7 @@ const VCPU: Uses<Vcpu> = {
 };
 
 /**
- * Members that a closed object has as an open one does; `handle` and `check` are for subclasses, and the promise of
+ * Members that a closed object has as an open one does; `handle`, `check` and `children` are for subclasses, and the promise of
  * `run` has a case of its own.
  */
 const ALWAYS = new Set<string | symbol>([
@@ -74,8 +75,12 @@ const ALWAYS = new Set<string | symbol>([
   'running',
   'run',
   Symbol.dispose,
+  'vcpus',
+  'memory',
+  'enabledCaps',
   'handle',
   'check',
+  'children',
 ]);
 
 /** The members of an object's classes. */

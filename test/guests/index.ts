@@ -2,10 +2,11 @@
 import type { Suite } from '#lib/testing.js';
 import { devices } from './devices.ts';
 import { memory } from './memory.ts';
+import { moving } from './moving.ts';
 import { psci } from './psci.ts';
 import { running } from './running.ts';
 
-const subjects: Record<string, Suite> = { running, psci, devices, memory };
+const subjects: Record<string, Suite> = { running, psci, devices, memory, moving };
 
 export const suite: Suite = tools => {
   for (const [name, subject] of Object.entries(subjects)) tools.describe(name, () => subject(tools));

@@ -37,9 +37,9 @@ function describeExit(exit: Exit | undefined): string {
 }
 
 export class Machine {
-  readonly vm: Vm;
-  readonly ram: GuestMemory;
-  readonly vcpus: readonly Vcpu[];
+  vm: Vm;
+  ram: GuestMemory;
+  vcpus: readonly Vcpu[];
   /** What the guest has printed. */
   text = '';
   /** What it has reported. */
@@ -58,6 +58,13 @@ export class Machine {
       return vcpu;
     });
     this.vcpu.setOneReg('PC', RAM);
+  }
+
+  /** The guest goes on in another VM, to which it was restored. */
+  moveTo(vm: Vm): void {
+    this.vm = vm;
+    this.ram = vm.memory[0]!;
+    this.vcpus = vm.vcpus;
   }
 
   /** The first vCPU. */

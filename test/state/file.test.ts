@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { HOSTS, Kvm, KvmError } from '#lib/emulator.js';
-import { decodeState, encodeState, type SavedState, saveVcpus, stateToJson } from '#lib/state.js';
+import { decodeState, encodeState, type SavedState, saveVcpus, saveVm, stateToJson } from '#lib/state.js';
 
 const opened: Kvm[] = [];
 afterAll(() => {
@@ -42,7 +42,7 @@ function forged(change: (view: DataView, file: Uint8Array) => void, file = FILE)
   const copy = file.slice();
   const view = new DataView(copy.buffer);
   change(view, copy);
-  const count = Math.min(view.getUint32(12, true), 4);
+  const count = Math.min(view.getUint32(12, true), 8);
   for (let row = 32; row < 32 + 24 * count; row += 24) {
     const offset = Number(view.getBigUint64(row + 8, true));
     const length = Number(view.getBigUint64(row + 16, true));
@@ -52,6 +52,25 @@ function forged(change: (view: DataView, file: Uint8Array) => void, file = FILE)
   view.setUint32(24, 0, true);
   view.setUint32(24, crc32(copy.subarray(0, Math.min(32 + 24 * count, copy.length))), true);
   return copy;
+}
+
+/** A file with all kinds of sections: provenance, VM, vCPU, memory of 4 pages of which 2 are in it, pages. */
+const WHOLE = wholeFile();
+const sectionAt = (row: number) => Number(new DataView(WHOLE.buffer).getBigUint64(32 + 24 * row + 8, true));
+const VM = sectionAt(1);
+const MEMORY = sectionAt(3);
+
+function wholeFile(): Uint8Array {
+  const kvm = Kvm.open({ host: 'linux-6.12-max' });
+  opened.push(kvm);
+  const vm = kvm.createVm();
+  vm.enableCap('ARM_SYSTEM_SUSPEND');
+  vm.enableCap('ARM_NISV_TO_USER');
+  vm.createVcpu(0).init();
+  const { bytes } = vm.addMemory({ guestPhysAddr: 0x4000_0000, size: 0x4000 });
+  bytes[5] = 1;
+  bytes[0x1fff] = 2;
+  return encodeState(saveVm(vm));
 }
 
 /** Where the first vCPU lies, and its ids. */
@@ -156,6 +175,62 @@ describe('a state file', () => {
     expect(fault(file)).toContain(message);
   });
 
+  const leVm = (offset: number, value: number) =>
+    forged(view => view.setUint32(VM + offset, value, true), WHOLE);
+  const leMemory = (offset: number, value: bigint) =>
+    forged(view => view.setBigUint64(MEMORY + offset, value, true), WHOLE);
+  it.each([
+    ['4 billion capabilities', leVm(4, 0xffff_ffff), `at offset ${VM + 4}`],
+    ['no capability', leVm(4, 0), `0 capabilities are not what is there, at offset ${VM + 4}`],
+    ['addresses of 256 bits', leVm(0, 256), `256 bits of address space, at offset ${VM}`],
+    [
+      'a capability twice',
+      forged(view => view.setUint32(VM + 8 + 40, view.getUint32(VM + 8, true), true), WHOLE),
+      `at offset ${VM + 48}`,
+    ],
+    [
+      'a VM twice',
+      forged(view => view.setUint32(32 + 24 * 2, 3, true), WHOLE),
+      `the VM is in it twice, at offset ${32 + 24 * 2}`,
+    ],
+    [
+      'memory of an exabyte',
+      leMemory(8, 1n << 60n),
+      `no region has ${1n << 60n} bytes, at offset ${MEMORY + 8}`,
+    ],
+    ['memory of 4 GiB in a small bit map', leMemory(8, 1n << 32n), 'the bit map is not one of 1048576 pages'],
+    ['memory of no bytes', leMemory(8, 0n), 'no region has 0 bytes'],
+    ['memory that begins within a page', leMemory(0, 1n), `no region begins there, at offset ${MEMORY}`],
+    ['memory beyond all addresses', leMemory(0, 2n ** 64n - 4096n), 'no region begins there'],
+    ['unknown flags', leMemory(16, 8n), `unknown flags 0x8, at offset ${MEMORY + 16}`],
+    ['a number where none is', leMemory(16, 1n << 32n), `this must be 0, at offset ${MEMORY + 20}`],
+    ['a page more in the bit map', leMemory(24, 0b1111n), '8192 bytes are not 4 pages'],
+    ['a page beyond the region', leMemory(24, 0b11n | (1n << 63n)), 'page 63 is beyond the region'],
+    [
+      'memory without pages',
+      forged(view => view.setUint32(32 + 24 * 4, 9, true), WHOLE),
+      'the section begins at',
+    ],
+    [
+      'pages without memory',
+      forged(view => view.setUint32(32 + 24 * 3, 5, true), WHOLE),
+      'the section begins at',
+    ],
+  ])('%s is refused', (_, file, message) => {
+    expect(fault(file)).toContain(message);
+  });
+
+  it('with a VM and memory is refused wherever it is cut off or a bit is flipped', () => {
+    for (let length = 0; length < WHOLE.length; length += 41)
+      expect(fault(WHOLE.subarray(0, length)), `${length} bytes`).toMatch(/offset \d+$/);
+    const copy = WHOLE.slice();
+    for (let bit = 0; bit < WHOLE.length * 8; bit += 41) {
+      copy[bit >> 3]! ^= 1 << (bit & 7);
+      expect(fault(copy), `bit ${bit}`).toMatch(/offset \d+$/);
+      copy[bit >> 3]! ^= 1 << (bit & 7);
+    }
+  });
+
   it('with provenance of other fields is refused', () => {
     const odd = { ...STATE, provenance: { ...STATE.provenance, extra: 1 } };
     expect(fault(encodeState(odd))).toContain('the provenance has the unknown field "extra"');
@@ -166,13 +241,16 @@ describe('a state file', () => {
     );
   });
 
-  it('of forged bytes is read in full or refused with a place: 5000 mutations', () => {
+  it.each([
+    ['of forged bytes', FILE],
+    ['of forged bytes, with memory', WHOLE],
+  ])('%s is read in full or refused with a place: 5000 mutations', (_, original) => {
     let refused = 0;
     fc.assert(
       fc.property(
         fc.array(
           fc.tuple(
-            fc.nat(FILE.length - 8),
+            fc.nat(original.length - 8),
             fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
             fc.constantFrom(1, 2, 4, 8),
           ),
@@ -186,7 +264,7 @@ describe('a state file', () => {
             for (const [offset, value, width] of changes)
               for (let i = 0; i < width; i++) bytes[offset + i] = Number((value >> BigInt(8 * i)) & 0xffn);
             void view;
-          });
+          }, original);
           const message = fault(file);
           if (message !== undefined) {
             refused++;

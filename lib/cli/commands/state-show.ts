@@ -16,18 +16,31 @@ export const stateShow: Command = {
   summary: 'what a state file holds',
   json: {
     provenance: 'host, backend, kernel (of a native host), tool, saved (date)',
+    vm: 'of a saved VM: ipaBits, capabilities (of each: name, args)',
+    memory:
+      'of a saved VM, of each region: guestPhysAddr, size, readOnly, logDirtyPages, complete (other pages are zero), pages (of 4096 bytes, how many are in it), sha256 (of those)',
     vcpus:
       'of each: id, architecture, target, features, mpState, events, registerList (SHA-256 of the ids), registers (values in hex by name)',
   },
   examples: ['state show guest.state', 'state show guest.state --json'],
 
   run({ positionals: [file = ''] }) {
-    const { provenance, vcpus } = stateToJson(readState(file));
+    const state = stateToJson(readState(file));
+    const { provenance, vm, vcpus, memory = [] } = state;
     const facts = Object.entries(provenance).map(([name, value]) => [styleText('bold', name), value]);
     const parts = vcpus.map(vcpu => {
       const head = `vCPU ${vcpu.id}: ${vcpu.architecture}, target ${vcpu.target}, ${vcpu.features.join(', ') || 'no feature'}, ${vcpu.mpState}${vcpu.events.serrorPending ? ', an SError is pending' : ''}`;
       return `${head}\n\n${table(Object.entries(vcpu.registers), ['NAME', 'VALUE'])}`;
     });
-    return { data: { provenance, vcpus }, text: [table(facts), ...parts].join('\n\n') };
+    const machine = [
+      vm &&
+        `VM: ${vm.ipaBits} bits of addresses, ${vm.capabilities.map(({ name }) => name).join(', ') || 'no capability'} enabled`,
+      ...memory.map(
+        region =>
+          `Memory at ${region.guestPhysAddr}: ${region.size} bytes${region.readOnly ? ', read-only' : ''}, ${region.pages} pages of 4096 bytes ${region.complete ? 'are not zero' : 'were written since an earlier state'}`,
+      ),
+    ].filter(line => line !== undefined);
+    const heads = [table(facts), ...(machine.length > 0 ? [machine.join('\n')] : [])];
+    return { data: { ...state }, text: [...heads, ...parts].join('\n\n') };
   },
 };
