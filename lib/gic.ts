@@ -210,7 +210,7 @@ function redistributorsOf(given: NonNullable<GicOptions['redistributors']>): Pla
   if (!Array.isArray(given))
     throw invalidType('redistributors', 'an address, or an array of { base, count }', given);
   if (given.length === 0) throw outOfRange('redistributors.length', 'at least 1', 0);
-  return (given as readonly GicRedistributors[]).map((region, i) => {
+  return Array.from(given as readonly GicRedistributors[], (region, i) => {
     checkOptions(`redistributors[${i}]`, region, ['base', 'count']);
     const { count } = region;
     checkUnsigned(`redistributors[${i}].count`, count, 0xfff);

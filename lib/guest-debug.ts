@@ -57,12 +57,12 @@ export function guestDebug(options: GuestDebugOptions | undefined): Uint8Array<A
     (breakpoints.length + watchpoints.length > 0 ? KVM_GUESTDBG.KVM_GUESTDBG_USE_HW : 0);
   return encodeGuestDebug(
     control,
-    breakpoints.map((given, i) => {
+    Array.from(breakpoints, (given, i) => {
       const address = toU64(`breakpoints[${i}]`, given);
       if (address % 4n !== 0n) throw outOfRange(`breakpoints[${i}]`, 'a multiple of 4', given);
       return breakpointRegisters(address);
     }),
-    watchpoints.map((watchpoint, i) => watchRegisters(`watchpoints[${i}]`, watchpoint)),
+    Array.from(watchpoints, (watchpoint, i) => watchRegisters(`watchpoints[${i}]`, watchpoint)),
   );
 }
 

@@ -94,10 +94,10 @@ export abstract class InterruptResource extends AttrResource<VmHandle> {
     checkUnsigned('routes.length', routes.length, MAX_IRQ_ROUTES);
     const size = INTERRUPT_STRUCT_SIZE.kvm_irq_routing_entry;
     const entries = new Uint8Array(size * routes.length);
-    (routes as readonly GsiRoute[]).forEach((route, i) => {
+    for (const [i, route] of (routes as readonly GsiRoute[]).entries()) {
       checkRoute(`routes[${i}]`, route);
       entries.set(encodeGsiRoute(route), size * i);
-    });
+    }
     this.check('KVM_SET_GSI_ROUTING', handle.setGsiRouting(entries));
   }
 

@@ -53,7 +53,7 @@ export abstract class VcpuAttributes extends AttrResource<VcpuHandle> {
     checkOptions('options', options, ['irq', 'filter']);
     const { irq, filter = [] } = options;
     if (!Array.isArray(filter)) throw invalidType('filter', 'an array of { base, count, action }', filter);
-    const structs = (filter as readonly PmuEventRange[]).map((range, i) => {
+    const structs = Array.from(filter as readonly PmuEventRange[], (range, i) => {
       checkOptions(`filter[${i}]`, range, ['base', 'count', 'action']);
       return encodePmuFilter(range);
     });

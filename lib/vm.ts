@@ -229,7 +229,7 @@ export class Vm extends InterruptResource {
   setSmcccFilter(ranges: readonly SmcccRange[]): void {
     const { handle } = this;
     if (!Array.isArray(ranges)) throw invalidType('ranges', 'an array of { base, count, action }', ranges);
-    const structs = (ranges as readonly SmcccRange[]).map((range, i) => {
+    const structs = Array.from(ranges as readonly SmcccRange[], (range, i) => {
       checkOptions(`ranges[${i}]`, range, ['base', 'count', 'action']);
       return encodeSmcccFilter(range);
     });
