@@ -1,0 +1,9 @@
+/** What only real kernels do so far: interrupts and debugging. */
+import type { Suite } from '#lib/testing.js';
+import { debugging } from './debugging.ts';
+import { interrupts } from './interrupts.ts';
+
+export const suite: Suite = tools => {
+  tools.describe('interrupts', () => interrupts(tools));
+  tools.describe('debugging', () => debugging(tools));
+};
