@@ -118,8 +118,17 @@ export class Gic extends Device {
 
   /** @internal What the kernel would answer by a dead VM. */
   checkReady(): void {
-    if (this.version === 3 && !this.#initialized)
-      throw notReady('the GICv3 is not initialised', 'Call gic.init() behind the last createVcpu()');
+    // A GICv2 is initialised by the first run.
+    if (this.version === 3) this.checkInitialized();
+  }
+
+  /** @internal */
+  checkInitialized(): void {
+    if (!this.#initialized)
+      throw notReady(
+        `the GICv${this.version} is not initialised`,
+        'Call gic.init() behind the last createVcpu()',
+      );
   }
 
   #checkRoom(vcpus: number): void {

@@ -16,6 +16,7 @@ import {
 import { AttrResource } from './attributes.ts';
 import type { VcpuHandle } from './backend.ts';
 import { toU64 } from './resource.ts';
+import type { Vm } from './vm.ts';
 
 /** Options of {@link VcpuAttributes.initPmu}. */
 export interface PmuOptions {
@@ -37,11 +38,14 @@ const { KVM_ARM_VCPU_PMU_V3_CTRL, KVM_ARM_VCPU_TIMER_CTRL, KVM_ARM_VCPU_PVTIME_C
 
 /** A vCPU's descriptor with the attributes that vCPUs have. */
 export abstract class VcpuAttributes extends AttrResource<VcpuHandle> {
+  /** The VM that it belongs to. */
+  abstract readonly vm: Vm;
+
   /**
    * Sets the PMU up and initialises it: once, with the feature `PMU_V3`, before the first run. With a GIC, {@link Gic.init}
    * comes first, and an `irq` is needed; without one, none can be had.
    *
-   * @throws KvmError ENODEV: the vCPU has no PMU, or the GIC is not initialised; ENXIO: a GIC, and no `irq`; EBUSY: done
+   * @throws KvmError `ERR_GIC_NOT_READY`: the GIC is not initialised; ENODEV: the vCPU has no PMU; ENXIO: a GIC, and no `irq`; EBUSY: done
    * already; EINVAL: an interrupt that cannot be; ENXIO with an `irq`: no GIC
    * @example
    * ```ts
@@ -58,6 +62,8 @@ export abstract class VcpuAttributes extends AttrResource<VcpuHandle> {
       return encodePmuFilter(range);
     });
     if (irq !== undefined) checkUnsigned('irq', irq, 1019);
+    // The kernel would take the interrupt, refuse the rest, and then never take it again.
+    this.vm.gic?.checkInitialized();
     const set = (attr: keyof typeof KVM_ARM_VCPU_PMU_V3, data = new Uint8Array(0)) => {
       const result = handle.setDeviceAttr(KVM_ARM_VCPU_PMU_V3_CTRL, BigInt(KVM_ARM_VCPU_PMU_V3[attr]), data);
       this.check('KVM_SET_DEVICE_ATTR', result);
@@ -80,7 +86,7 @@ export abstract class VcpuAttributes extends AttrResource<VcpuHandle> {
   /**
    * Sets the PPIs of the timers, for all vCPUs of the VM, before the first run.
    *
-   * @throws KvmError EINVAL: no PPI; EBUSY: a vCPU has run; both timers on one is found at the first run
+   * @throws KvmError EINVAL: no PPI, or the VM has no GIC; EBUSY: a vCPU has run; both timers on one is found at the first run
    */
   setTimerIrqs(irqs: TimerIrqs): void {
     checkOptions('irqs', irqs, ['virtual', 'physical']);

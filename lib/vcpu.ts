@@ -63,7 +63,6 @@ const KVM_ARM_PSCI_0_1 = 1n;
 
 /** A vCPU of a VM, made by {@link Vm.createVcpu}. */
 export class Vcpu extends VcpuAttributes {
-  /** The VM that it belongs to. */
   readonly vm: Vm;
   /** The id that it was created with. */
   readonly id: number;
