@@ -16,9 +16,9 @@ export const stateShow: Command = {
   summary: 'what a state file holds',
   json: {
     provenance: 'host, backend, kernel (of a native host), tool, saved (date)',
-    vm: 'of a saved VM: ipaBits, capabilities (of each: name, args)',
+    vm: 'of a saved VM, else null: ipaBits, capabilities (of each: name, args)',
     memory:
-      'of a saved VM, of each region: guestPhysAddr, size, readOnly, logDirtyPages, complete (other pages are zero), pages (of 4096 bytes, how many are in it), sha256 (of those)',
+      'of each region of a saved VM: guestPhysAddr, size, readOnly, logDirtyPages, complete (other pages are zero), pages (of 4096 bytes, how many are in it), sha256 (of those)',
     vcpus:
       'of each: id, architecture, target, features, mpState, events, registerList (SHA-256 of the ids), registers (values in hex by name)',
   },
@@ -41,6 +41,6 @@ export const stateShow: Command = {
       ),
     ].filter(line => line !== undefined);
     const heads = [table(facts), ...(machine.length > 0 ? [machine.join('\n')] : [])];
-    return { data: { ...state }, text: [...heads, ...parts].join('\n\n') };
+    return { data: { provenance, vm: vm ?? null, memory, vcpus }, text: [...heads, ...parts].join('\n\n') };
   },
 };
