@@ -10,6 +10,8 @@
             'native/arguments.cc',
             'native/bounce.cc',
             'native/descriptor.cc',
+            'native/event_fd.cc',
+            'native/event_watch.cc',
             'native/ioctl.cc',
             'native/kick.cc',
             'native/memory.cc',

@@ -39,7 +39,7 @@ export interface FdHandle {
   close(): void;
 }
 
-/** A descriptor with device attributes (`struct kvm_device_attr`): a VM, a vCPU, later a device. */
+/** A descriptor with device attributes (`struct kvm_device_attr`): a VM, a vCPU, a device. */
 export interface AttrHandle extends FdHandle {
   hasDeviceAttr(group: number, attr: bigint): Result;
   /** Fills `data` with the attribute's value; its length must be the attribute's. */
@@ -61,6 +61,23 @@ export interface KvmHandle extends FdHandle {
   /** @param type - machine type: on arm64 the IPA bits in 7:0 (0: the default, 40) */
   createVm(type: bigint): VmHandle | Result;
   getVcpuMmapSize(): Result;
+  createEventFd(): EventFdHandle | Result;
+}
+
+/** An eventfd (eventfd(2), `EFD_NONBLOCK | EFD_CLOEXEC`), or on an emulated host what behaves as one. */
+export interface EventFdHandle {
+  /** Its number; -1 on an emulated host, and once it is closed. */
+  readonly fd: number;
+  /** Adds 1; `-EAGAIN` where the counter is full. */
+  signal(): Result;
+  /** Reads the counter and clears it; `-EAGAIN` where it is 0. */
+  take(): bigint | Result;
+  /**
+   * Has a function called in turns of its own for as long as the counter is not 0; `undefined` ends that. Waiting
+   * for a signal does not keep the process alive.
+   */
+  watch(onSignal: (() => void) | undefined): Result;
+  close(): void;
 }
 
 /** A virtual machine's descriptor. */
@@ -69,6 +86,25 @@ export interface VmHandle extends AttrHandle {
   /** @param args - the four arguments of `struct kvm_enable_cap` */
   enableCap(cap: number, flags: number, args: BigUint64Array): Result;
   createVcpu(id: number): VcpuHandle | Result;
+  /** @param flags - `KVM_CREATE_DEVICE_TEST`: nothing is created, the answer is 0 or `-errno` */
+  createDevice(type: number, flags: number): DeviceHandle | Result;
+  createIrqchip(): Result;
+  /** @param irq - of `struct kvm_irq_level`; see `encodeIrq` of `abi/interrupts.ts` */
+  irqLine(irq: number, level: number): Result;
+  /** @param msi - `struct kvm_msi` (32 bytes) */
+  signalMsi(msi: Uint8Array): Result;
+  /** @param entries - each a `struct kvm_irq_routing_entry` (48 bytes) */
+  setGsiRouting(entries: Uint8Array): Result;
+  /**
+   * @param flags - `KVM_IRQFD_FLAG_*`
+   * @param resample - signalled when the guest has ended a level interrupt; undefined where the flags do not have RESAMPLE
+   */
+  irqfd(event: EventFdHandle, gsi: number, flags: number, resample: EventFdHandle | undefined): Result;
+  /**
+   * @param len - bytes of the access; 0: any
+   * @param flags - `KVM_IOEVENTFD_FLAG_*`
+   */
+  ioeventfd(event: EventFdHandle, addr: bigint, len: number, flags: number, datamatch: bigint): Result;
   /**
    * The memory stays the VM's, whatever becomes of the caller's references, until the slot is deleted or the VM is gone.
    *
@@ -90,6 +126,9 @@ export interface VmHandle extends AttrHandle {
   /** @param offset - `struct kvm_arm_counter_offset` (16 bytes) */
   armSetCounterOffset(offset: Uint8Array): Result;
 }
+
+/** A device in the kernel: all that it has are attributes. */
+export interface DeviceHandle extends AttrHandle {}
 
 /** A virtual CPU's descriptor. */
 export interface VcpuHandle extends AttrHandle {
@@ -135,4 +174,6 @@ export interface VcpuHandle extends AttrHandle {
   /** @param events - receives `struct kvm_vcpu_events` (64 bytes) */
   getVcpuEvents(events: Uint8Array): Result;
   setVcpuEvents(events: Uint8Array): Result;
+  /** @param debug - `struct kvm_guest_debug` (520 bytes) */
+  setGuestDebug(debug: Uint8Array): Result;
 }

@@ -42,6 +42,8 @@ export interface KvmErrorDetails {
  * - `ERR_BAD_PROFILE`: a host profile is damaged or foreign; the message names the field;
  * - `ERR_BAD_STATE`: a state file is; the message names offset or field;
  * - `ERR_WILL_NOT_LOAD`: a restore was not begun, as its plan says that it would fail;
+ * - `ERR_GIC_NOT_READY`: a run, or `gic.init()`, would come too early; a kernel would have given up the VM;
+ * - `ERR_INCOMPLETE_STATE`: a state has only the pages that were written since an earlier one;
  * - `ERR_NOT_INITIALIZED`: a vCPU cannot be saved before `init()`.
  */
 export class KvmError extends Error {

@@ -28,6 +28,7 @@ type Hint = string | ((context: HintContext) => string | undefined);
 const HINTS: Readonly<Record<string, Hint>> = {
   ENOEXEC: 'The vCPU is not initialised: call vcpu.init() first',
   EPERM: "A feature of this vCPU is not finalized: call vcpu.finalize('SVE') first",
+  EIO: 'The VM is dead: its interrupt controller was not complete at the first run (Linux 6.1+). Make another one',
   EBUSY: 'It is too late for this: a vCPU of the VM has run, or is running',
   'KVM_CREATE_VM EINVAL': ({ ipaBits, ipaLimit }) =>
     ipaBits === 0 || ipaLimit === undefined || ipaLimit <= 0
@@ -35,6 +36,16 @@ const HINTS: Readonly<Record<string, Hint>> = {
       : `This host takes ipaBits from 32 to ${ipaLimit}; ${ipaBits} was asked for`,
   'KVM_CREATE_VCPU EEXIST': ({ vcpuId }) =>
     `The VM has a vCPU ${vcpuId} already; one that was closed keeps its id until the VM is closed`,
+  'KVM_CREATE_VCPU EBUSY':
+    'The interrupt controller is initialised: create all vCPUs before gic.init(), or before the first run',
+  'KVM_CREATE_DEVICE ENODEV': 'This host cannot give a VM such a device',
+  'KVM_CREATE_DEVICE EEXIST': 'The VM has an interrupt controller already',
+  'KVM_CREATE_DEVICE E2BIG': 'The VM has more vCPUs than a GICv2 can have: 8',
+  'KVM_IRQ_LINE ENXIO':
+    "Lines of type 'spi' and 'ppi' are those of a GIC (vm.createGic()), 'cpu' those of a VM without one",
+  'KVM_IRQ_LINE EBUSY': 'Call gic.init() first',
+  'KVM_IRQFD EAGAIN': 'The VM has no GIC that is initialised: vm.createGic(), gic.init()',
+  'KVM_IRQFD EBUSY': 'The eventfd has a line already',
   'KVM_SET_USER_MEMORY_REGION EEXIST': 'Another region of the VM has some of these addresses',
   'KVM_SET_USER_MEMORY_REGION EFAULT':
     'It ends beyond the guest physical addresses of this VM: see createVm({ ipaBits })',

@@ -10,6 +10,7 @@ import { type Architecture, psciVersionId } from './abi/register-id.ts';
 import { DEFAULT_IPA_BITS } from './abi/vm-type.ts';
 import type { BackendName, KvmHandle } from './backend.ts';
 import { ioctlError } from './errors.ts';
+import { EventFd } from './event-fd.ts';
 import { hintFor } from './hints.ts';
 import { Resource } from './resource.ts';
 import { Vm } from './vm.ts';
@@ -92,6 +93,17 @@ export class Kvm extends Resource<KvmHandle> {
       });
     }
     return new Vm(vm, this, ipaBits || DEFAULT_IPA_BITS);
+  }
+
+  /**
+   * An eventfd, to be given to VMs: {@link Vm.assignIrqFd}, {@link Vm.assignIoEventFd}.
+   *
+   * @throws KvmError EMFILE: this process has no descriptor left
+   */
+  createEventFd(): EventFd {
+    const event = this.handle.createEventFd();
+    if (typeof event === 'number') throw ioctlError('eventfd', event);
+    return new EventFd(event, this);
   }
 
   #ipaLimit(): number {

@@ -18,8 +18,13 @@ import type { FdHandle, Result } from './backend.ts';
 import { closedError, ioctlError, type KvmErrorDetails } from './errors.ts';
 import { hintFor } from './hints.ts';
 
+/** What holds something that must be closed. */
+interface Closable {
+  close(): void;
+}
+
 interface Forgotten {
-  readonly handle: FdHandle;
+  readonly handle: Closable;
   readonly what: string;
   readonly detach: (() => void) | undefined;
 }
@@ -34,23 +39,21 @@ const forgotten = new FinalizationRegistry<Forgotten>(({ handle, what, detach })
   });
 });
 
-/** A descriptor of KVM with an owner: the base of Kvm, Vm and Vcpu. */
-export abstract class Resource<H extends FdHandle> {
+/** Something with an owner that is closed once. */
+export abstract class Owned<H extends Closable> {
   #handle: H | undefined;
   readonly #what: string;
-  readonly #kind: FdKind;
   /** Weak, so that a forgotten child can be collected while its owner lives. */
-  readonly #children = new Set<WeakRef<Resource<FdHandle>>>();
+  readonly #children = new Set<WeakRef<Owned<Closable>>>();
   readonly #detach: (() => void) | undefined;
 
   /** @internal */
-  constructor(what: string, kind: FdKind, handle: H, owner?: Resource<FdHandle>) {
+  constructor(what: string, handle: H, owner?: Owned<Closable>) {
     if (handle === undefined) throw illegalConstructor(what);
     this.#what = what;
-    this.#kind = kind;
     this.#handle = handle;
     if (owner !== undefined) {
-      const reference = new WeakRef<Resource<FdHandle>>(this);
+      const reference = new WeakRef<Owned<Closable>>(this);
       owner.#children.add(reference);
       this.#detach = () => owner.#children.delete(reference);
     }
@@ -64,13 +67,45 @@ export abstract class Resource<H extends FdHandle> {
   }
 
   /** What was made from this and is open, in the order in which it was made. */
-  protected get children(): Resource<FdHandle>[] {
+  protected get children(): Owned<Closable>[] {
     return [...this.#children].map(child => child.deref()).filter(child => child !== undefined);
   }
 
   /** Whether {@link close} was called, on this object or on what it belongs to. */
   get closed(): boolean {
     return this.#handle === undefined;
+  }
+
+  /** Turns the seam's negative errno into a KvmError. */
+  protected check(request: string, result: Result, details?: KvmErrorDetails): number {
+    if (result < 0) throw ioctlError(request, result, { hint: hintFor(request, result), ...details });
+    return result;
+  }
+
+  /** Closes this and everything made from it, last made first. May be called again. */
+  close(): void {
+    const handle = this.#handle;
+    if (handle === undefined) return;
+    for (const child of [...this.#children].reverse()) child.deref()?.close();
+    this.#handle = undefined;
+    this.#detach?.();
+    forgotten.unregister(this);
+    handle.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** A descriptor of KVM: the base of Kvm, Vm, Vcpu and Device. */
+export abstract class Resource<H extends FdHandle> extends Owned<H> {
+  readonly #kind: FdKind;
+
+  /** @internal */
+  constructor(what: string, kind: FdKind, handle: H, owner?: Owned<Closable>) {
+    super(what, handle, owner);
+    this.#kind = kind;
   }
 
   /**
@@ -101,27 +136,6 @@ export abstract class Resource<H extends FdHandle> {
     if (instead !== undefined)
       throw invalidValue('request', `one that ioctl() takes; for ${name} use ${instead}`, request);
     return this.check(name, handle.ioctl(request, ioctlArgument(request, argument)));
-  }
-
-  /** Turns the seam's negative errno into a KvmError. */
-  protected check(request: string, result: Result, details?: KvmErrorDetails): number {
-    if (result < 0) throw ioctlError(request, result, { hint: hintFor(request, result), ...details });
-    return result;
-  }
-
-  /** Closes this and everything made from it, last made first. May be called again. */
-  close(): void {
-    const handle = this.#handle;
-    if (handle === undefined) return;
-    for (const child of [...this.#children].reverse()) child.deref()?.close();
-    this.#handle = undefined;
-    this.#detach?.();
-    forgotten.unregister(this);
-    handle.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 }
 
@@ -158,6 +172,13 @@ export function toU64(name: string, value: number | bigint): bigint {
 
 /** `new Kvm()` and the like; with Node's code. */
 function illegalConstructor(what: string): TypeError {
-  const made = { Kvm: 'Kvm.open()', Vm: 'kvm.createVm()', Vcpu: 'vm.createVcpu()' }[what];
+  const made = {
+    Kvm: 'Kvm.open()',
+    Vm: 'kvm.createVm()',
+    Vcpu: 'vm.createVcpu()',
+    Device: 'vm.createDevice()',
+    Gic: 'vm.createGic()',
+    EventFd: 'kvm.createEventFd()',
+  }[what];
   return Object.assign(new TypeError(`A ${what} is made by ${made}`), { code: 'ERR_ILLEGAL_CONSTRUCTOR' });
 }

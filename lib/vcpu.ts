@@ -18,9 +18,9 @@ import {
   type VcpuInit,
 } from './abi/structs.ts';
 import { featureBit, featureMask, VCPU_FEATURE_CAPABILITY, type VcpuFeature } from './abi/vcpu-features.ts';
-import { AttrResource } from './attributes.ts';
 import type { Result, VcpuHandle } from './backend.ts';
 import { closedError, ioctlError, type KvmError, runningError } from './errors.ts';
+import { type GuestDebugOptions, guestDebug } from './guest-debug.ts';
 import { hintFor } from './hints.ts';
 import {
   checkRegisterValue,
@@ -29,6 +29,7 @@ import {
   toRegisterId,
   toRegisterIds,
 } from './register-batch.ts';
+import { VcpuAttributes } from './vcpu-attributes.ts';
 import type { Vm } from './vm.ts';
 
 /** Options of {@link Vcpu.init}. */
@@ -61,8 +62,7 @@ const NO_EVENTS: VcpuEvents = {
 const KVM_ARM_PSCI_0_1 = 1n;
 
 /** A vCPU of a VM, made by {@link Vm.createVcpu}. */
-export class Vcpu extends AttrResource<VcpuHandle> {
-  /** The VM that it belongs to. */
+export class Vcpu extends VcpuAttributes {
   readonly vm: Vm;
   /** The id that it was created with. */
   readonly id: number;
@@ -239,6 +239,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
    */
   runSync(): Exit {
     const { handle } = this;
+    this.vm.gic?.checkReady();
     return this.#exit(handle.run(this.#area));
   }
 
@@ -261,6 +262,7 @@ export class Vcpu extends AttrResource<VcpuHandle> {
     if (signal !== undefined && !(signal instanceof AbortSignal))
       throw invalidType('signal', 'an AbortSignal', signal);
     signal?.throwIfAborted();
+    this.vm.gic?.checkReady();
     const kick = () => {
       if (!this.closed) this.kick();
     };
@@ -330,6 +332,23 @@ export class Vcpu extends AttrResource<VcpuHandle> {
     const exit = decodeExit(this.#area);
     this.#owesMmio = exit.reason === 'MMIO';
     return exit;
+  }
+
+  /**
+   * `KVM_SET_GUEST_DEBUG`: the guest comes out with the reason `DEBUG` after each instruction, or at breakpoints and
+   * watchpoints, which stand in for its own. What it does by itself with debug registers goes on being kept for it.
+   *
+   * @param options - what to watch; undefined: nothing any more
+   * @throws KvmError EINVAL: not on this host; RangeError: more points than a host can have
+   * @example
+   * ```ts
+   * vcpu.setGuestDebug({ breakpoints: [0x4000_0010n] });
+   * vcpu.runSync().reason; // 'DEBUG'
+   * ```
+   */
+  setGuestDebug(options?: GuestDebugOptions): void {
+    const { handle } = this;
+    this.#check('KVM_SET_GUEST_DEBUG', handle.setGuestDebug(guestDebug(options)));
   }
 
   /** `KVM_GET_MP_STATE`: whether the vCPU would run. A state without a name is given as its number. */

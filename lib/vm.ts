@@ -6,16 +6,25 @@
 import { checkOptions, checkUnsigned, invalidType, outOfRange } from './abi/argument.ts';
 import { type Capability, capabilityNumber } from './abi/capabilities.ts';
 import {
+  type DeviceType,
+  KVM_ARM_VM_SMCCC_CTRL,
+  KVM_ARM_VM_SMCCC_FILTER,
+  KVM_CREATE_DEVICE_TEST,
+} from './abi/device-attributes.ts';
+import { encodeSmcccFilter, type SmcccRange } from './abi/smccc-filter.ts';
+import {
   decodeVcpuInit,
   encodeCounterOffset,
   FEATURE_ID_RANGE_SIZE,
   STRUCT_SIZE,
   type VcpuInit,
 } from './abi/structs.ts';
-import { AttrResource } from './attributes.ts';
 import type { VmHandle } from './backend.ts';
+import { Device, deviceTypeNumber } from './device.ts';
 import { ioctlError } from './errors.ts';
+import { createGic, type Gic, type GicOptions } from './gic.ts';
 import { hintFor } from './hints.ts';
+import { InterruptResource } from './interrupts.ts';
 import type { Kvm } from './kvm.ts';
 import { allocate, GuestMemory, MAX_REGION_SIZE, type MemoryOptions } from './memory.ts';
 import { toU64 } from './resource.ts';
@@ -31,13 +40,15 @@ export interface EnabledCapability {
 }
 
 /** A VM. Closing it closes its vCPUs. */
-export class Vm extends AttrResource<VmHandle> {
+export class Vm extends InterruptResource {
   /** The Kvm that it was made on. */
   readonly kvm: Kvm;
   /** Bits of its guest physical (IPA) address space. */
   readonly ipaBits: number;
   /** By number. */
   readonly #enabled = new Map<number, EnabledCapability>();
+  readonly #smcccFilter: SmcccRange[] = [];
+  #gic: Gic | undefined;
   /** By slot. */
   readonly #memory = new Map<number, GuestMemory>();
 
@@ -151,6 +162,87 @@ export class Vm extends AttrResource<VmHandle> {
       throw ioctlError('KVM_CREATE_VCPU', vcpu, { hint: hintFor('KVM_CREATE_VCPU', vcpu, { vcpuId: id }) });
     }
     return new Vcpu(vcpu, this, id);
+  }
+
+  /** What {@link createGic} made. */
+  get gic(): Gic | undefined {
+    return this.#gic;
+  }
+
+  /**
+   * Gives the VM an interrupt controller: a GICv3, or a GICv2 where the host has no other. Then create all vCPUs, in
+   * whatever order with this, call {@link Gic.init}, and run.
+   *
+   * @throws KvmError ENODEV: the host cannot have one of this version; EEXIST: the VM has one; EBUSY: a vCPU has run; E2BIG: a
+   * place beyond the VM's addresses, or more vCPUs than a GICv2 can have (8); EINVAL: `irqs` that the kernel does not take
+   * @example
+   * ```ts
+   * const gic = vm.createGic();
+   * const vcpu = vm.createVcpu(0);
+   * vcpu.init();
+   * gic.init();
+   * gic.version; // 3 on a Neoverse N1
+   * ```
+   */
+  createGic(options: GicOptions = {}): Gic {
+    this.#gic = createGic(this, this.handle, options);
+    return this.#gic;
+  }
+
+  /**
+   * `KVM_CREATE_DEVICE`: any device, with nothing done for it. For an interrupt controller see {@link createGic}.
+   *
+   * @param type - its name without `KVM_DEV_TYPE_`, or a number
+   * @throws KvmError ENODEV: the host has no such device; others as the device has them
+   */
+  createDevice(type: DeviceType | number): Device {
+    const { handle } = this;
+    const number = deviceTypeNumber(type);
+    checkUnsigned('type', number, 0xffff_ffff);
+    const device = handle.createDevice(number, 0);
+    if (typeof device === 'number') {
+      throw ioctlError('KVM_CREATE_DEVICE', device, { hint: hintFor('KVM_CREATE_DEVICE', device) });
+    }
+    return new Device(device, this, number);
+  }
+
+  /** Whether the host has such a device (`KVM_CREATE_DEVICE_TEST`), and this VM could be given one now. */
+  canCreateDevice(type: DeviceType | number): boolean {
+    const { handle } = this;
+    const number = deviceTypeNumber(type);
+    checkUnsigned('type', number, 0xffff_ffff);
+    return handle.createDevice(number, KVM_CREATE_DEVICE_TEST) === 0;
+  }
+
+  /**
+   * Decides who answers which calls of the guest (Linux 6.4+): KVM, nobody (the guest is told NOT_SUPPORTED), or the program,
+   * by an exit of the reason `HYPERCALL`. Ranges add up; before any vCPU has run.
+   *
+   * @throws KvmError ENXIO: a kernel before 6.4; EEXIST: a range that has been set, or is the kernel's own (0x8000_0000, and
+   * 0x8000_8000 and on with their 64-bit twins); EINVAL: no function, or beyond 32 bits; EBUSY: a vCPU has run. Those before
+   * the one that is refused hold
+   * @example
+   * ```ts
+   * vm.setSmcccFilter([{ base: 0x8600_0000, count: 16, action: 'forward' }]); // vendor hypervisor services
+   * ```
+   */
+  setSmcccFilter(ranges: readonly SmcccRange[]): void {
+    const { handle } = this;
+    if (!Array.isArray(ranges)) throw invalidType('ranges', 'an array of { base, count, action }', ranges);
+    const structs = Array.from(ranges as readonly SmcccRange[], (range, i) => {
+      checkOptions(`ranges[${i}]`, range, ['base', 'count', 'action']);
+      return encodeSmcccFilter(range);
+    });
+    for (const [i, struct] of structs.entries()) {
+      const attr = BigInt(KVM_ARM_VM_SMCCC_FILTER);
+      this.check('KVM_SET_DEVICE_ATTR', handle.setDeviceAttr(KVM_ARM_VM_SMCCC_CTRL, attr, struct));
+      this.#smcccFilter.push(ranges[i]!);
+    }
+  }
+
+  /** What {@link setSmcccFilter} has set, as the kernel does not tell. Kept after close. */
+  get smcccFilter(): readonly SmcccRange[] {
+    return [...this.#smcccFilter];
   }
 
   /**

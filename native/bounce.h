@@ -12,7 +12,7 @@ struct Span {
   size_t size = 0;
 };
 
-// 128 KiB that end at an inaccessible page. A kernel may touch more than a caller's struct has: flexible
+// 256 KiB that end at an inaccessible page. A kernel may touch more than a caller's struct has: flexible
 // arrays and device attributes have sizes that only the kernel knows. Here such a call reads zeros, or
 // fails with EFAULT; it never reaches the JavaScript heap.
 //
@@ -20,7 +20,7 @@ struct Span {
 // ids of any register list. To clear all that is left would cost as much as the cheaper system calls.
 class Bounce {
  public:
-  static constexpr size_t kSize = 128 * 1024;  // whole pages of any size, for the guard; the dirty bitmap of 4 GiB
+  static constexpr size_t kSize = 256 * 1024;  // whole pages of any size, for the guard; the longest table of interrupt routes
 
   Bounce();
   ~Bounce();

@@ -1,4 +1,4 @@
-// Descriptors of KVM: of /dev/kvm, a VM or a vCPU. Which one it is, the kernel knows.
+// Descriptors: of /dev/kvm, a VM, a vCPU, a device, or an eventfd. Which of KVM's it is, the kernel knows.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -39,15 +39,22 @@ void Module::Descriptor::Close() {
   if (thread) thread->Stop();
   thread = {};
   area.reset();
+  StopWatch();
   // Forgotten before it is closed, so that no second close can hit a descriptor that took its number.
   if (const int former = std::exchange(fd, -1); former >= 0) close(former);
   memory = {};
 }
 
+void Module::Descriptor::StopWatch() {
+  if (watch) watch->Stop();
+  watch = {};
+}
+
 // The external that owns a descriptor. It closes when it is collected, or when the environment ends.
 Napi::Value Module::Adopt(Napi::Env env, int fd, Shared<MemorySlots> memory,
-                          std::unique_ptr<RunArea> area) {
-  Descriptor* descriptor = new Descriptor{fd, this, std::move(memory), std::move(area), {}};
+                          std::unique_ptr<RunArea> area, bool is_event) {
+  Descriptor* descriptor =
+      new Descriptor{fd, this, std::move(memory), std::move(area), {}, is_event, {}};
   descriptors_.insert(descriptor);
   napi_value external;
   if (napi_create_external(env, descriptor, Finalize, nullptr, &external) != napi_ok) {

@@ -1,4 +1,4 @@
-// The two functions that pass a request on. They know of it only what its number says.
+// The functions that pass a request on. They know of it only what its number says, or whose descriptor it answers.
 #include <linux/kvm.h>
 #include <unistd.h>
 
@@ -43,7 +43,7 @@ bool TakeBytes(const Napi::CallbackInfo& info, size_t index, const char* name, s
                Span<uint8_t>* bytes) {
   if (!TakeArray(info, index, name, bytes)) return false;
   if (bytes->size < least) return RefuseRange(info.Env(), name, "as long as the struct of the request");
-  return bytes->size <= Bounce::kSize || RefuseRange(info.Env(), name, "128 KiB long at most");
+  return bytes->size <= Bounce::kSize || RefuseRange(info.Env(), name, "256 KiB long at most");
 }
 
 // What the kernel made of a copy, to where it was copied from.
@@ -137,4 +137,17 @@ Napi::Value Module::Create(const Napi::CallbackInfo& info) {
   const bool is_vm = request == KVM_CREATE_VM;
   return Adopt(info.Env(), result, is_vm ? Shared<MemorySlots>(new MemorySlots(info.Env())) : descriptor->memory,
                std::move(area));
+}
+
+// createDevice(fd, type, flags): the one request that answers a descriptor in its struct.
+Napi::Value Module::CreateDevice(const Napi::CallbackInfo& info) {
+  Descriptor* descriptor = nullptr;
+  kvm_create_device device = {};
+  if (!TakeDescriptor(info, &descriptor) || !TakeU32(info, 1, "type", &device.type) ||
+      !TakeU32(info, 2, "flags", &device.flags)) {
+    return {};
+  }
+  const int result = Call(descriptor->fd, KVM_CREATE_DEVICE, &device);
+  if (result < 0 || (device.flags & KVM_CREATE_DEVICE_TEST) != 0) return Answer(info.Env(), result);
+  return Adopt(info.Env(), static_cast<int>(device.fd), descriptor->memory, nullptr);
 }

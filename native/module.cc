@@ -5,7 +5,7 @@
 namespace {
 
 // The contract with lib/native/addon.ts. Raised when either side would misunderstand the other.
-constexpr int kAbi = 2;
+constexpr int kAbi = 3;
 
 }  // namespace
 
@@ -21,6 +21,12 @@ Module::Module(Napi::Env env, Napi::Object exports) {
                            InstanceMethod("close", &Module::Close, napi_enumerable),
                            InstanceMethod("ioctl", &Module::Ioctl, napi_enumerable),
                            InstanceMethod("create", &Module::Create, napi_enumerable),
+                           InstanceMethod("createDevice", &Module::CreateDevice, napi_enumerable),
+                           InstanceMethod("createEventFd", &Module::CreateEventFd, napi_enumerable),
+                           InstanceMethod("signalEventFd", &Module::SignalEventFd, napi_enumerable),
+                           InstanceMethod("takeEventFd", &Module::TakeEventFd, napi_enumerable),
+                           InstanceMethod("watchEventFd", &Module::WatchEventFd, napi_enumerable),
+                           InstanceMethod("fdNumber", &Module::FdNumber, napi_enumerable),
                            InstanceMethod("run", &Module::Run, napi_enumerable),
                            InstanceMethod("start", &Module::Start, napi_enumerable),
                            InstanceMethod("kick", &Module::Kick, napi_enumerable),

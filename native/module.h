@@ -13,6 +13,7 @@
 #include <set>
 
 #include "bounce.h"
+#include "event_watch.h"
 #include "kick.h"
 #include "memory.h"
 #include "run_area.h"
@@ -33,7 +34,12 @@ class Module : public Napi::Addon<Module> {
     // Those of a vCPU: what it shares with its program, and its thread, from the first run there on.
     std::unique_ptr<RunArea> area;
     Shared<RunThread> thread;
+    // Those of an eventfd.
+    bool is_event;
+    Shared<EventWatch> watch;
     int CannotRun() const;
+    int CannotSignal() const;
+    void StopWatch();
     void Close();
   };
 
@@ -43,7 +49,8 @@ class Module : public Napi::Addon<Module> {
   // descriptor.cc
   Napi::Value Open(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
-  Napi::Value Adopt(Napi::Env env, int fd, Shared<MemorySlots> memory, std::unique_ptr<RunArea> area);
+  Napi::Value Adopt(Napi::Env env, int fd, Shared<MemorySlots> memory, std::unique_ptr<RunArea> area,
+                    bool is_event = false);
   bool TakeDescriptor(const Napi::CallbackInfo& info, Descriptor** descriptor) const;
   bool TakeFd(const Napi::CallbackInfo& info, int* fd) const;
   static void Finalize(napi_env env, void* data, void* hint);
@@ -51,6 +58,14 @@ class Module : public Napi::Addon<Module> {
   // ioctl.cc
   Napi::Value Ioctl(const Napi::CallbackInfo& info);
   Napi::Value Create(const Napi::CallbackInfo& info);
+  Napi::Value CreateDevice(const Napi::CallbackInfo& info);
+
+  // event_fd.cc
+  Napi::Value CreateEventFd(const Napi::CallbackInfo& info);
+  Napi::Value SignalEventFd(const Napi::CallbackInfo& info);
+  Napi::Value TakeEventFd(const Napi::CallbackInfo& info);
+  Napi::Value WatchEventFd(const Napi::CallbackInfo& info);
+  Napi::Value FdNumber(const Napi::CallbackInfo& info);
 
   // memory.cc
   Napi::Value SetUserMemoryRegion(const Napi::CallbackInfo& info);

@@ -92,7 +92,7 @@ export type FdKind = 'system' | 'vm' | 'vcpu' | 'device';
 export const HATCH_REFUSES: { readonly [Name in IoctlName]?: string } = {
   KVM_CREATE_VM: 'kvm.createVm()',
   KVM_CREATE_VCPU: 'vm.createVcpu()',
-  KVM_CREATE_DEVICE: 'a method of a later release',
+  KVM_CREATE_DEVICE: 'vm.createDevice()',
   KVM_CREATE_GUEST_MEMFD: 'a method of a later release',
   KVM_GET_STATS_FD: 'a method of a later release',
   KVM_GET_ONE_REG: 'vcpu.getOneReg()',
@@ -107,7 +107,7 @@ export const HATCH_REFUSES: { readonly [Name in IoctlName]?: string } = {
   KVM_SET_USER_MEMORY_REGION2: 'vm.addMemory()',
   KVM_GET_DIRTY_LOG: 'memory.getDirtyLog()',
   KVM_CLEAR_DIRTY_LOG: 'memory.clearDirtyLog()',
-  KVM_SET_GSI_ROUTING: 'a method of a later release',
+  KVM_SET_GSI_ROUTING: 'vm.setGsiRouting()',
   KVM_SET_SIGNAL_MASK: 'a method of a later release',
   KVM_RUN: 'vcpu.run()',
 };

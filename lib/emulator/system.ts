@@ -7,6 +7,7 @@ import { invalidType, invalidValue } from '../abi/argument.ts';
 import { ERRNO } from '../abi/errno.ts';
 import type { KvmHandle, Result } from '../backend.ts';
 import { CLOCKS, type ClockKind } from './clock.ts';
+import { EmulatedEventFd } from './event-fd.ts';
 import { findHost, isPath } from './host-file.ts';
 import { flatIoctl } from './ioctl.ts';
 import { pageSizeOf } from './memory-slots.ts';
@@ -81,6 +82,10 @@ class EmulatedKvm implements KvmHandle {
 
   getVcpuMmapSize(): Result {
     return this.#model?.profile.vcpuMmapSize ?? -ERRNO.EBADF;
+  }
+
+  createEventFd(): EmulatedEventFd | Result {
+    return this.#model === undefined ? -ERRNO.EBADF : new EmulatedEventFd();
   }
 
   ioctl(request: number, argument: bigint | Uint8Array): Result {

@@ -12,7 +12,7 @@ import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result, VcpuHandle } from '../backend.ts';
 import { getEvents, setEvents } from './events.ts';
 import { applyPendingReset, initVcpu } from './init.ts';
-import { flatIoctl, NOT_YET_ON_VCPU } from './ioctl.ts';
+import { flatIoctl, NOT_YET_ON_VCPU, notEmulated } from './ioctl.ts';
 import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
 import { isCore, rawCore } from './raw-core.ts';
 import { loadRunner } from './run/load.ts';
@@ -158,6 +158,11 @@ export class EmulatedVcpu implements VcpuHandle {
 
   setDeviceAttr(group: number, attr: bigint, data: Uint8Array): Result {
     return this.#state === undefined ? -ERRNO.EBADF : setVcpuAttr(this.#state, group, attr, data);
+  }
+
+  setGuestDebug(_debug: Uint8Array): Result {
+    if (this.#state === undefined) return -ERRNO.EBADF;
+    throw notEmulated('KVM_SET_GUEST_DEBUG');
   }
 
   ioctl(request: number, argument: bigint | Uint8Array): Result {

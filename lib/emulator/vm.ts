@@ -6,12 +6,13 @@
  */
 import { KVM_CAP } from '../abi/capabilities.ts';
 import { ERRNO } from '../abi/errno.ts';
+import type { IoctlName } from '../abi/ioctls.ts';
 import { KVM_MP_STATE } from '../abi/mp-state.ts';
 import { encodeVcpuInit } from '../abi/structs.ts';
-import type { Result, VmHandle } from '../backend.ts';
+import type { DeviceHandle, EventFdHandle, Result, VmHandle } from '../backend.ts';
 import { type ClockKind, makeClock } from './clock.ts';
 import { enableCap } from './enable-cap.ts';
-import { flatIoctl, NOT_YET_ON_VM } from './ioctl.ts';
+import { flatIoctl, NOT_YET_ON_VM, notEmulated } from './ioctl.ts';
 import { clearDirtyLog, getDirtyLog, setMemorySlot } from './memory-slots.ts';
 import { hasSmcccAttr, setSmcccAttr } from './smccc-filter.ts';
 import type { HostModel, VcpuState, VmState } from './state.ts';
@@ -100,6 +101,34 @@ export class EmulatedVm implements VmHandle {
     return new EmulatedVcpu(vcpu);
   }
 
+  createDevice(_type: number, _flags: number): DeviceHandle | Result {
+    return this.#notYet('KVM_CREATE_DEVICE');
+  }
+
+  createIrqchip(): Result {
+    return this.#notYet('KVM_CREATE_IRQCHIP');
+  }
+
+  irqLine(_irq: number, _level: number): Result {
+    return this.#notYet('KVM_IRQ_LINE');
+  }
+
+  signalMsi(_msi: Uint8Array): Result {
+    return this.#notYet('KVM_SIGNAL_MSI');
+  }
+
+  setGsiRouting(_entries: Uint8Array): Result {
+    return this.#notYet('KVM_SET_GSI_ROUTING');
+  }
+
+  irqfd(_event: EventFdHandle, _gsi: number, _flags: number, _resample: EventFdHandle | undefined): Result {
+    return this.#notYet('KVM_IRQFD');
+  }
+
+  ioeventfd(_event: EventFdHandle, _addr: bigint, _len: number, _flags: number, _match: bigint): Result {
+    return this.#notYet('KVM_IOEVENTFD');
+  }
+
   setUserMemoryRegion(slot: number, flags: number, guestPhysAddr: bigint, bytes: Uint8Array): Result {
     const vm = this.#state;
     return vm === undefined ? -ERRNO.EBADF : setMemorySlot(vm, slot, flags, guestPhysAddr, bytes);
@@ -181,6 +210,11 @@ export class EmulatedVm implements VmHandle {
 
   close(): void {
     this.#state = undefined;
+  }
+
+  #notYet(request: IoctlName): Result {
+    if (this.#state === undefined) return -ERRNO.EBADF;
+    throw notEmulated(request);
   }
 }
 

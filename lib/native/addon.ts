@@ -12,7 +12,7 @@ import type { Result } from '../backend.ts';
 import { findElfFault, libcOfProgram } from './elf.ts';
 
 /** The version of the contract below; `kAbi` in native/module.cc is the other side. */
-export const ADDON_ABI = 2;
+export const ADDON_ABI = 3;
 
 declare const brand: unique symbol;
 
@@ -37,8 +37,8 @@ export interface Addon {
    * `ioctl(fd, request, argument)`; the direction bits of the request decide whether it takes an integer or
    * a struct.
    *
-   * @param argument - the integer (a number is faster, a bigint goes further), or the struct: updated in place, 128 KiB at most
-   * @param pointee - bytes whose address the struct has at `offset`: updated in place, 128 KiB at most
+   * @param argument - the integer (a number is faster, a bigint goes further), or the struct: updated in place, 256 KiB at most
+   * @param pointee - bytes whose address the struct has at `offset`: updated in place, 256 KiB at most
    */
   ioctl(
     fd: Fd,
@@ -53,6 +53,16 @@ export interface Addon {
    * @param mapped - of a vCPU: what `KVM_GET_VCPU_MMAP_SIZE` says; without it the vCPU cannot run
    */
   create(fd: Fd, request: number, argument: bigint, mapped?: number): Fd | Result;
+  /** `KVM_CREATE_DEVICE`, which answers a descriptor in its struct; 0 where the flags have `KVM_CREATE_DEVICE_TEST`. */
+  createDevice(fd: Fd, type: number, flags: number): Fd | Result;
+  /** `eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)`, unless `fd` is closed. The functions of an eventfd take no other descriptor. */
+  createEventFd(fd: Fd): Fd | Result;
+  /** As the methods of `EventFdHandle` of the seam. */
+  signalEventFd(fd: Fd): Result;
+  takeEventFd(fd: Fd): bigint | Result;
+  watchEventFd(fd: Fd, onSignal: (() => void) | undefined): Result;
+  /** A descriptor's number, for structs that name it; -1 once it is closed. */
+  fdNumber(fd: Fd): number;
   /** As `VcpuHandle.run` of the seam; `-EBUSY` while {@link start} has it. */
   run(fd: Fd, bytes: Uint8Array): Result;
   /** As `VcpuHandle.start` of the seam; `-EBUSY` while it goes on. */

@@ -4,9 +4,10 @@
  * @packageDocumentation
  */
 import { KVM_IOCTL } from '../abi/ioctls.ts';
-import type { KvmHandle, Result, VmHandle } from '../backend.ts';
+import type { EventFdHandle, KvmHandle, Result, VmHandle } from '../backend.ts';
 import type { Addon, Fd } from './addon.ts';
 import { NativeDescriptor } from './descriptor.ts';
+import { NativeEventFd } from './event-fd.ts';
 import { NativeVm } from './vm.ts';
 
 class NativeKvm extends NativeDescriptor implements KvmHandle {
@@ -37,6 +38,11 @@ class NativeKvm extends NativeDescriptor implements KvmHandle {
 
   getVcpuMmapSize(): Result {
     return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_GET_VCPU_MMAP_SIZE, 0);
+  }
+
+  createEventFd(): EventFdHandle | Result {
+    const fd = this.addon.createEventFd(this.fd);
+    return typeof fd === 'number' ? fd : new NativeEventFd(this.addon, fd);
   }
 }
 

@@ -66,6 +66,10 @@ export class NativeVcpu extends NativeAttrDescriptor implements VcpuHandle {
   setVcpuEvents(events: Uint8Array): Result {
     return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_SET_VCPU_EVENTS, events);
   }
+
+  setGuestDebug(debug: Uint8Array): Result {
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_SET_GUEST_DEBUG, debug);
+  }
 }
 
 /** The struct of a request that takes one number: `struct kvm_mp_state`, or an `int`. */

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { encodeGsiRouting, encodeIoeventfd, encodeIrqfd, encodeIrqLevel } from '../abi/interrupts.ts';
 import { KVM_IOCTL } from '../abi/ioctls.ts';
 import {
   CLEAR_DIRTY_LOG_BITMAP,
@@ -13,7 +14,7 @@ import {
   encodeRegMaskRange,
   REG_MASK_RANGE_ADDR,
 } from '../abi/structs.ts';
-import type { Result, VcpuHandle, VmHandle } from '../backend.ts';
+import type { DeviceHandle, EventFdHandle, Result, VcpuHandle, VmHandle } from '../backend.ts';
 import type { Addon, Fd } from './addon.ts';
 import { NativeAttrDescriptor } from './descriptor.ts';
 import { NativeVcpu } from './vcpu.ts';
@@ -39,6 +40,37 @@ export class NativeVm extends NativeAttrDescriptor implements VmHandle {
   createVcpu(id: number): VcpuHandle | Result {
     const fd = this.addon.create(this.fd, KVM_IOCTL.KVM_CREATE_VCPU, BigInt(id), this.#mmapSize);
     return typeof fd === 'number' ? fd : new NativeVcpu(this.addon, fd);
+  }
+
+  createDevice(type: number, flags: number): DeviceHandle | Result {
+    const fd = this.addon.createDevice(this.fd, type, flags);
+    return typeof fd === 'number' ? fd : new NativeAttrDescriptor(this.addon, fd);
+  }
+
+  createIrqchip(): Result {
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_CREATE_IRQCHIP, 0);
+  }
+
+  irqLine(irq: number, level: number): Result {
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_IRQ_LINE, encodeIrqLevel(irq, level));
+  }
+
+  signalMsi(msi: Uint8Array): Result {
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_SIGNAL_MSI, msi);
+  }
+
+  setGsiRouting(entries: Uint8Array): Result {
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_SET_GSI_ROUTING, encodeGsiRouting(entries));
+  }
+
+  irqfd(event: EventFdHandle, gsi: number, flags: number, resample: EventFdHandle | undefined): Result {
+    const struct = encodeIrqfd(event.fd, gsi, flags, resample?.fd ?? -1);
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_IRQFD, struct);
+  }
+
+  ioeventfd(event: EventFdHandle, addr: bigint, len: number, flags: number, datamatch: bigint): Result {
+    const struct = encodeIoeventfd(event.fd, addr, len, flags, datamatch);
+    return this.addon.ioctl(this.fd, KVM_IOCTL.KVM_IOEVENTFD, struct);
   }
 
   setUserMemoryRegion(slot: number, flags: number, guestPhysAddr: bigint, bytes: Uint8Array): Result {

@@ -1,7 +1,15 @@
 import { expect, test } from 'vitest';
 import { KVM_CAP } from '#lib/abi/capabilities.js';
+import * as attributes from '#lib/abi/device-attributes.js';
 import { ERRNO } from '#lib/abi/errno.js';
 import { KVM_EXIT, KVM_RUN_SIZE, KVM_SYSTEM_EVENT } from '#lib/abi/exits.js';
+import {
+  GUEST_DEBUG_OFFSET,
+  GUEST_DEBUG_SIZE,
+  KVM_ARM_MAX_DBG_REGS,
+  KVM_GUESTDBG,
+} from '#lib/abi/guest-debug.js';
+import * as interrupts from '#lib/abi/interrupts.js';
 import { KVM_API_VERSION, KVM_IOCTL, KVMIO } from '#lib/abi/ioctls.js';
 import { KVM_MEM } from '#lib/abi/memory.js';
 import { KVM_MP_STATE } from '#lib/abi/mp-state.js';
@@ -15,6 +23,7 @@ import {
 } from '#lib/abi/psci.js';
 import * as registerId from '#lib/abi/register-id.js';
 import { parseRegister } from '#lib/abi/register-names.js';
+import { SMCCC_FILTER_ACTION, SMCCC_FILTER_SIZE } from '#lib/abi/smccc-filter.js';
 import {
   CLEAR_DIRTY_LOG_BITMAP,
   DEVICE_ATTR_ADDR,
@@ -87,6 +96,40 @@ const claims: Claim[] = [
   ...macros(KVM_MEM),
   ...macros(KVM_EXIT),
   ...macros(KVM_SYSTEM_EVENT),
+  ...macros(attributes.KVM_DEV_TYPE),
+  ...macros(attributes.KVM_DEV_ARM_VGIC_GRP),
+  ...macros(attributes.KVM_VGIC_ADDR_TYPE),
+  ...macros(attributes.KVM_VGIC_SIZE),
+  ...macros(attributes.KVM_DEV_ARM_VGIC_CTRL),
+  ...macros(attributes.KVM_ARM_VCPU_CTRL),
+  ...macros(attributes.KVM_ARM_VCPU_PMU_V3),
+  ...macros(attributes.KVM_ARM_VCPU_TIMER),
+  ...macros({
+    KVM_CREATE_DEVICE_TEST: attributes.KVM_CREATE_DEVICE_TEST,
+    KVM_ARM_VCPU_PVTIME_IPA: attributes.KVM_ARM_VCPU_PVTIME_IPA,
+    KVM_ARM_VM_SMCCC_CTRL: attributes.KVM_ARM_VM_SMCCC_CTRL,
+    KVM_ARM_VM_SMCCC_FILTER: attributes.KVM_ARM_VM_SMCCC_FILTER,
+    KVM_PMU_EVENT_ALLOW: attributes.KVM_PMU_EVENT.allow,
+    KVM_PMU_EVENT_DENY: attributes.KVM_PMU_EVENT.deny,
+    KVM_MSI_VALID_DEVID: interrupts.KVM_MSI_VALID_DEVID,
+    KVM_ARM_MAX_DBG_REGS,
+  }),
+  ...macros(interrupts.KVM_ARM_IRQ_TYPE),
+  ...macros(interrupts.KVM_ARM_IRQ_CPU),
+  ...macros(interrupts.KVM_IRQFD_FLAG),
+  ...macros(interrupts.KVM_IOEVENTFD_FLAG),
+  ...macros(interrupts.KVM_IRQ_ROUTING),
+  ...macros(KVM_GUESTDBG),
+  ...(
+    [
+      ['KVM_SMCCC_FILTER_HANDLE', SMCCC_FILTER_ACTION.handle],
+      ['KVM_SMCCC_FILTER_DENY', SMCCC_FILTER_ACTION.deny],
+      ['KVM_SMCCC_FILTER_FWD_TO_USER', SMCCC_FILTER_ACTION.forward],
+      ['sizeof(struct kvm_smccc_filter)', SMCCC_FILTER_SIZE],
+      ['offsetof(struct kvm_smccc_filter, nr_functions)', 4],
+      ['offsetof(struct kvm_smccc_filter, action)', 8],
+    ] as const
+  ).map(([expression, value]) => ({ expression, value, macro: 'KVM_ARM_VM_SMCCC_FILTER' })),
   ...macros({ KVMIO, KVM_API_VERSION, PSCI_0_2_64BIT, KVM_ARM_FEATURE_ID_RANGE_SIZE: FEATURE_ID_RANGE_SIZE }),
   { expression: 'PSCI_VERSION(1, 3)', value: parsePsciVersion('1.3'), macro: 'PSCI_VERSION' },
 
@@ -147,7 +190,12 @@ const claims: Claim[] = [
     value: registerId.sysRegId(e >> 14, (e >> 11) & 7, (e >> 7) & 15, (e >> 3) & 15, e & 7),
   })),
 
-  ...Object.entries(STRUCT_SIZE).map(([struct, value]) => ({
+  ...Object.entries({
+    ...STRUCT_SIZE,
+    ...interrupts.INTERRUPT_STRUCT_SIZE,
+    kvm_guest_debug: GUEST_DEBUG_SIZE,
+    kvm_pmu_event_filter: attributes.PMU_FILTER_SIZE,
+  }).map(([struct, value]) => ({
     expression: `sizeof(struct ${struct})`,
     value,
     ...(STRUCT_SINCE[struct] === undefined ? {} : { macro: STRUCT_SINCE[struct] }),
@@ -193,6 +241,40 @@ const claims: Claim[] = [
       ['kvm_run', 'arm_nisv.fault_ipa', 40],
       ['kvm_run', 'kvm_valid_regs', 288],
       ['kvm_run', 's.regs.device_irq_level', KVM_RUN_SIZE - 8],
+      ['kvm_guest_debug', 'control', GUEST_DEBUG_OFFSET.control],
+      ['kvm_guest_debug', 'arch.dbg_bcr', GUEST_DEBUG_OFFSET.bcr],
+      ['kvm_guest_debug', 'arch.dbg_bvr', GUEST_DEBUG_OFFSET.bvr],
+      ['kvm_guest_debug', 'arch.dbg_wcr', GUEST_DEBUG_OFFSET.wcr],
+      ['kvm_guest_debug', 'arch.dbg_wvr', GUEST_DEBUG_OFFSET.wvr],
+      ['kvm_pmu_event_filter', 'nevents', 2],
+      ['kvm_pmu_event_filter', 'action', 4],
+      // What interrupts.test.ts holds lib/abi/interrupts.ts to.
+      ['kvm_irq_level', 'irq', 0],
+      ['kvm_irq_level', 'level', 4],
+      ['kvm_msi', 'address_lo', 0],
+      ['kvm_msi', 'address_hi', 4],
+      ['kvm_msi', 'data', 8],
+      ['kvm_msi', 'flags', 12],
+      ['kvm_msi', 'devid', 16],
+      ['kvm_irq_routing', 'nr', 0],
+      ['kvm_irq_routing_entry', 'gsi', 0],
+      ['kvm_irq_routing_entry', 'type', 4],
+      ['kvm_irq_routing_entry', 'flags', 8],
+      ['kvm_irq_routing_entry', 'u.irqchip.irqchip', 16],
+      ['kvm_irq_routing_entry', 'u.irqchip.pin', 20],
+      ['kvm_irq_routing_entry', 'u.msi.address_lo', 16],
+      ['kvm_irq_routing_entry', 'u.msi.address_hi', 20],
+      ['kvm_irq_routing_entry', 'u.msi.data', 24],
+      ['kvm_irq_routing_entry', 'u.msi.devid', 28],
+      ['kvm_irqfd', 'fd', 0],
+      ['kvm_irqfd', 'gsi', 4],
+      ['kvm_irqfd', 'flags', 8],
+      ['kvm_irqfd', 'resamplefd', 12],
+      ['kvm_ioeventfd', 'datamatch', 0],
+      ['kvm_ioeventfd', 'addr', 8],
+      ['kvm_ioeventfd', 'len', 16],
+      ['kvm_ioeventfd', 'fd', 20],
+      ['kvm_ioeventfd', 'flags', 24],
       ['kvm_dirty_log', 'slot', 0],
       ['kvm_dirty_log', 'dirty_bitmap', DIRTY_LOG_BITMAP],
       ['kvm_clear_dirty_log', 'slot', 0],
@@ -220,8 +302,8 @@ function program(): string {
     '#include <linux/psci.h>',
     '#include <linux/kvm.h>',
   ];
-  // linux/psci.h uses the kernel's own macro.
-  lines.push('#define BIT(n) (1UL << (n))');
+  // The headers use macros of the kernel's own.
+  lines.push('#define BIT(n) (1UL << (n))', '#define SZ_64K 0x10000');
   claims.forEach(({ expression, value, macro }, i) => {
     if (macro !== undefined) lines.push(`#if defined(${macro}) && (${ERRATA[macro] ?? '1'})`);
     // Both as 64 bits: some macros are int, some negative.

@@ -4,6 +4,7 @@ import { attributes } from './attributes.ts';
 import { batches } from './batches.ts';
 import { beforeInit } from './before-init.ts';
 import { coreRegisters } from './core-registers.ts';
+import { devices } from './devices.ts';
 import { enableCap } from './enable-cap.ts';
 import { errors } from './errors.ts';
 import { escapeHatch } from './escape-hatch.ts';
@@ -37,6 +38,7 @@ const subjects: Record<string, Suite> = {
   timers,
   pmu,
   attributes,
+  devices,
   enableCap,
   vcpuEvents,
   batches,

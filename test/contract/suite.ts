@@ -58,6 +58,7 @@ const ERRNO = {
   ENXIO: 6,
   E2BIG: 7,
   ENOEXEC: 8,
+  EAGAIN: 11,
   EBUSY: 16,
   EEXIST: 17,
   ENODEV: 19,
@@ -87,6 +88,11 @@ export function refused(code: Code, request: string, call: () => unknown, regist
     { code, errno: -ERRNO[code], syscall: 'ioctl', request, register },
   );
   return error;
+}
+
+/** The kernel must refuse this call, whatever request it is. */
+export function refuses(call: () => unknown, code: Code): void {
+  assert.throws(call, { name: 'KvmError', code, errno: -ERRNO[code] });
 }
 
 /** KVM_GET_ONE_REG must be refused. */

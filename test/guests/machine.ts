@@ -22,6 +22,8 @@ export interface MachineOptions {
   /** Default: `['PSCI_0_2']`. */
   readonly features?: NonNullable<VcpuInitOptions['features']>;
   readonly logDirtyPages?: boolean;
+  /** An interrupt controller, whose version X0 of the first vCPU has. */
+  readonly gic?: boolean;
   /** What the VM needs before it has vCPUs. */
   readonly prepare?: (vm: Vm) => void;
 }
@@ -46,7 +48,7 @@ export class Machine {
   readonly reports: bigint[] = [];
 
   constructor(kvm: Kvm, program: keyof typeof programs, options: MachineOptions = {}) {
-    const { cpus = 1, features = ['PSCI_0_2'], logDirtyPages = false, prepare } = options;
+    const { cpus = 1, features = ['PSCI_0_2'], logDirtyPages = false, gic = false, prepare } = options;
     this.vm = kvm.createVm();
     prepare?.(this.vm);
     const words = programs[program].flatMap(line => line.split(' ').map(word => Number.parseInt(word, 16)));
@@ -58,6 +60,11 @@ export class Machine {
       return vcpu;
     });
     this.vcpu.setOneReg('PC', RAM);
+    if (gic) {
+      const { version } = this.vm.createGic();
+      this.vm.gic!.init();
+      this.vcpu.setOneReg('X0', BigInt(version));
+    }
   }
 
   /** The guest goes on in another VM, to which it was restored. */

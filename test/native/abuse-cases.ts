@@ -37,7 +37,7 @@ const integer: Judge = value => {
 };
 const U32 = within(0n, 2n ** 32n - 1n);
 const U2048 = within(0n, 2n ** 2048n - 1n);
-const bytes = (least: number) => view(Uint8Array, least, 131072);
+const bytes = (least: number) => view(Uint8Array, least, 262144);
 /** Any number but the right one is out of range. */
 const request: Judge = value => (typeof value === 'number' ? RangeError : TypeError);
 const path: Judge = value => (typeof value === 'string' && !value.includes('\0') ? undefined : TypeError);
@@ -149,6 +149,28 @@ const CALLS: readonly Call[] = [
       [() => new Uint8Array(wasmMemory()), sharedBytes],
     ],
   },
+  {
+    title: 'createDevice',
+    method: 'createDevice',
+    parameters: [
+      [right(5), u32],
+      [right(0), u32],
+    ],
+  },
+  { title: 'createEventFd', method: 'createEventFd', parameters: [] },
+  { title: 'signalEventFd', method: 'signalEventFd', parameters: [] },
+  { title: 'takeEventFd', method: 'takeEventFd', parameters: [] },
+  {
+    title: 'watchEventFd',
+    method: 'watchEventFd',
+    parameters: [
+      [
+        right(() => {}),
+        value => (value === undefined || typeof value === 'function' ? undefined : TypeError),
+      ],
+    ],
+  },
+  { title: 'fdNumber', method: 'fdNumber', parameters: [] },
   { title: 'getOneReg', method: 'getOneReg', parameters: [[right(U64_ID), U64]] },
   ...(
     [
@@ -193,10 +215,11 @@ function assertAnswer(
 ): void {
   if (method === 'close') assert.equal(result, undefined, what);
   else if (method === 'getRegs' || method === 'setRegs') assert.ok((result as number) >= 0, what);
+  else if (!isOpen && method === 'fdNumber') assert.equal(result, -1, what);
   else if (!isOpen && method !== 'open') assert.equal(result, EBADF, what);
   else if (types.isExternal(result)) addon.close(result as Fd);
   else if (result instanceof BigUint64Array) assert.equal(method, 'getRegList', what);
-  else if (typeof result === 'bigint') assert.equal(method, 'getOneReg', what);
+  else if (typeof result === 'bigint') assert.ok(method === 'getOneReg' || method === 'takeEventFd', what);
   else assert.ok(Number.isInteger(result), what);
 }
 
@@ -206,10 +229,18 @@ export interface Case {
   readonly run: () => void;
 }
 
-/** A VM (for `create`) or a vCPU where there is KVM, else anything that can be opened. */
+const OF_EVENT_FDS = new Set<Call['method']>(['signalEventFd', 'takeEventFd', 'watchEventFd', 'fdNumber']);
+
+/** An eventfd for its methods, a VM (for `create`) or a vCPU where there is KVM, else anything that can be opened. */
 function openFor(addon: Addon, method: Call['method']): Fd {
+  if (OF_EVENT_FDS.has(method)) {
+    const any = addon.open('/dev/null') as Fd;
+    const event = addon.createEventFd(any) as Fd;
+    addon.close(any);
+    return event;
+  }
   const opened = [addon.open('/dev/kvm')];
-  const isOfVm = method === 'create' || method === 'setUserMemoryRegion';
+  const isOfVm = method === 'create' || method === 'createDevice' || method === 'setUserMemoryRegion';
   for (const request of isOfVm ? [KVM_CREATE_VM] : [KVM_CREATE_VM, KVM_CREATE_VCPU]) {
     const parent = opened.at(-1)!;
     const size = request === KVM_CREATE_VCPU ? MMAP_SIZE : undefined;

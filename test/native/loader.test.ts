@@ -154,7 +154,7 @@ withAddon('the addon itself', () => {
   test('is loaded from where it lies', () => {
     const root = packageWith({ 'binding.gyp': '', [BUILT]: readFileSync(addonPath) });
     const { addon, path, attempts } = search(root);
-    expect(addon?.abi).toBe(2);
+    expect(addon?.abi).toBe(3);
     expect(path).toBe(join(root, BUILT));
     expect(attempts).toEqual([]);
   });
@@ -200,7 +200,7 @@ describe('an addon of another contract', () => {
       {
         path: file,
         code: 'ERR_ADDON_ABI',
-        message: `${file}: it speaks version 99 of the addon's contract, and this package version 2`,
+        message: `${file}: it speaks version 99 of the addon's contract, and this package version 3`,
       },
     ]);
   });
