@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-import { checkOptions, checkUnsigned, invalidType } from './abi/argument.ts';
+import { checkOptions, checkUnsigned, invalidType, outOfRange } from './abi/argument.ts';
 import {
   encodePmuFilter,
   KVM_ARM_VCPU_CTRL,
@@ -86,13 +86,17 @@ export abstract class VcpuAttributes extends AttrResource<VcpuHandle> {
   /**
    * Sets the PPIs of the timers, for all vCPUs of the VM, before the first run.
    *
-   * @throws KvmError EINVAL: no PPI, or the VM has no GIC; EBUSY: a vCPU has run; both timers on one is found at the first run
+   * @throws KvmError EINVAL: the VM has no GIC; EBUSY: a vCPU has run; both timers on one is found at the first run
    */
   setTimerIrqs(irqs: TimerIrqs): void {
     checkOptions('irqs', irqs, ['virtual', 'physical']);
     const { virtual, physical } = irqs;
-    for (const [name, irq] of Object.entries({ virtual, physical }))
-      if (irq !== undefined) checkUnsigned(name, irq, 31);
+    // Both before either is set.
+    for (const [name, irq] of Object.entries({ virtual, physical })) {
+      if (irq === undefined) continue;
+      checkUnsigned(name, irq, 31);
+      if (irq < 16) throw outOfRange(name, 'a PPI, from 16 to 31', irq);
+    }
     const set = (attr: keyof typeof KVM_ARM_VCPU_TIMER, irq: number | undefined) => {
       if (irq !== undefined) this.setDeviceAttr(KVM_ARM_VCPU_TIMER_CTRL, KVM_ARM_VCPU_TIMER[attr], int(irq));
     };
