@@ -20,11 +20,12 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   snapshot: ['abi', 'errors', 'classes'],
   compare: ['abi', 'classes', 'snapshot'],
   state: ['snapshot', 'compare'],
+  migration: ['abi', 'classes', 'snapshot', 'state'],
   record: ['abi', 'errors', 'backend', 'native', 'emulator'],
   lab: [],
   testing: ['abi', 'entries', 'lab'],
   fidelity: ['abi', 'errors', 'backend', 'native', 'emulator', 'lab'],
-  cli: ['abi', 'errors', 'native', 'emulator', 'classes', 'entries', 'record', 'lab', 'state'],
+  cli: ['abi', 'errors', 'native', 'emulator', 'classes', 'entries', 'record', 'lab', 'state', 'migration'],
 };
 
 const ENTRIES = ['index.ts', 'emulator.ts', 'native.ts', 'load-backend.ts'];

@@ -13,6 +13,7 @@ import { labList } from './commands/lab-list.ts';
 import { labRun } from './commands/lab-run.ts';
 import { labSetup } from './commands/lab-setup.ts';
 import { labShell } from './commands/lab-shell.ts';
+import { migrationTables } from './commands/migration-tables.ts';
 import { plan } from './commands/plan.ts';
 import { psci } from './commands/psci.ts';
 import { psciSet } from './commands/psci-set.ts';
@@ -35,6 +36,7 @@ export const COMMANDS: readonly Command[] = [
   compare,
   plan,
   baseline,
+  migrationTables,
   stateSave,
   stateShow,
   stateDiff,

@@ -14,3 +14,8 @@ export function showProgress(step: string): void {
 export function clearProgress(): void {
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
 }
+
+/** The same for work of seconds: on a terminal alone. */
+export function showStep(step: string): void {
+  if (process.stderr.isTTY) showProgress(step);
+}

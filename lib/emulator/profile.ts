@@ -168,7 +168,7 @@ export interface HostProfile {
   readonly enableCaps: readonly number[];
   /** How many vCPUs a VM can have, where that is less than the capabilities promise. */
   readonly maxVcpus?: number;
-  /** All 0: a kernel whose VMs have no choice (before Linux 4.20). */
+  /** `min` and `max` 0: a kernel whose VMs have the default and no choice (before Linux 4.20). */
   readonly ipaBits: { readonly min: number; readonly max: number; readonly default: number };
   readonly targets: { readonly preferred: number; readonly accepted: readonly number[] };
   /** How many feature bits the kernel knows; a bit beyond is ENOENT. */

@@ -77,7 +77,9 @@ class EmulatedKvm implements KvmHandle {
     // Bits 7:0 are the IPA bits (`kvm_init_ipa_range`, arch/arm64/kvm/mmu.c); no other type bit is known.
     if (type > 0xffn) return -ERRNO.EINVAL;
     const ipaBits = Number(type) || kernelDefault;
-    return ipaBits < min || ipaBits > max ? -ERRNO.EINVAL : new EmulatedVm(this.#model, ipaBits, this.#clock);
+    // A kernel before 4.20 has its default and takes no number: its range is 0 to 0.
+    const isInRange = max === 0 ? type === 0n : ipaBits >= min && ipaBits <= max;
+    return isInRange ? new EmulatedVm(this.#model, ipaBits, this.#clock) : -ERRNO.EINVAL;
   }
 
   getVcpuMmapSize(): Result {

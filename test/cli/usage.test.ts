@@ -9,7 +9,7 @@ import { cli, wordsOf } from './support.ts';
 const WRONG_WORDS: [words: string, line: string][] = [
   [
     '',
-    'a command is missing: info, doctor, psci, psci set, regs, hosts, record, compare, plan, baseline, state save, state show, state diff, state load, lab list, lab setup, lab run, lab shell; see kvm-arm64 --help',
+    'a command is missing: info, doctor, psci, psci set, regs, hosts, record, compare, plan, baseline, migration-tables, state save, state show, state diff, state load, lab list, lab setup, lab run, lab shell; see kvm-arm64 --help',
   ],
   ['lab', 'lab is one of lab list, lab setup, lab run, lab shell; see kvm-arm64 lab --help'],
   ['lab rnu --help', 'lab is one of lab list, lab setup, lab run, lab shell; see kvm-arm64 lab --help'],
@@ -51,7 +51,7 @@ const WRONG_WORDS: [words: string, line: string][] = [
 const WRONG_LINES: [words: string, line: string][] = [
   [
     '',
-    'a command is missing: info, doctor, psci, psci set, regs, hosts, record, compare, plan, baseline, state save, state show, state diff, state load, lab list, lab setup, lab run, lab shell; see kvm-arm64 --help',
+    'a command is missing: info, doctor, psci, psci set, regs, hosts, record, compare, plan, baseline, migration-tables, state save, state show, state diff, state load, lab list, lab setup, lab run, lab shell; see kvm-arm64 --help',
   ],
   [
     'info --backend emluated',

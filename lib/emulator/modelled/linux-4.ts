@@ -46,9 +46,10 @@ export const LINUX_4_17: readonly Rule[] = [
     apply: host => ({ ...host, enableCaps: [] }),
   },
   {
-    rule: 'A VM has no choice of IPA bits: any type but 0 is EINVAL',
-    source: 'kvm_arch_init_vm, virt/kvm/arm/arm.c, 4.12 and 4.18',
-    apply: host => ({ ...host, ipaBits: { min: 0, max: 0, default: 0 } }),
+    rule: 'A VM has 40 IPA bits and no choice of them: any type but 0 is EINVAL',
+    source:
+      'kvm_arch_init_vm, virt/kvm/arm/arm.c, 4.12 and 4.18; KVM_PHYS_SHIFT, asm/kvm_arm.h and asm/kvm_mmu.h',
+    apply: host => ({ ...host, ipaBits: { min: 0, max: 0, default: 40 } }),
   },
   {
     rule: 'No SVE and no pointer authentication: KVM_ARM_VCPU_FINALIZE is EINVAL, coprocessor 0x15 has no registers of its own, and vCPUs of a VM may differ in EL1_32BIT',
