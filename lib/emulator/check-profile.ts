@@ -6,7 +6,15 @@
 import { didYouMean } from '../abi/nearest.ts';
 import { registerBits } from '../abi/register-id.ts';
 import { KvmError } from '../errors.ts';
-import { CLIDR_RULES, FORMAT, type HostProfile, PMU_RULES, TIMER_CONTROL_RULES, VERSION } from './profile.ts';
+import {
+  CLIDR_RULES,
+  FORMAT,
+  GIC_ID_RULES,
+  type HostProfile,
+  PMU_RULES,
+  TIMER_CONTROL_RULES,
+  VERSION,
+} from './profile.ts';
 
 /** Answers what a value must be, if it is not that. */
 type Check = (value: unknown) => string | undefined;
@@ -147,6 +155,9 @@ const gics = record({
   v3: absentOr(gic),
   failureIsDeadly: flag,
   existenceFirst: flag,
+  existingVcpuFirst: flag,
+  idRegisters: oneOf(GIC_ID_RULES),
+  physicalTimerMapped: flag,
   timerPpisPerVcpu: flag,
 });
 

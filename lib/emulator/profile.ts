@@ -161,6 +161,10 @@ export interface ProfileGic {
   readonly deactivation?: boolean;
 }
 
+/** What makes the fields GIC of ID registers change. */
+export const GIC_ID_RULES = ['fixed', 'run', 'creation'] as const;
+export type GicIdRule = (typeof GIC_ID_RULES)[number];
+
 /** What kernels do about interrupt controllers, whichever they have. */
 export interface ProfileGics {
   readonly v2?: ProfileGic;
@@ -169,6 +173,15 @@ export interface ProfileGics {
   readonly failureIsDeadly: boolean;
   /** KVM_CREATE_IRQCHIP sees that there is a GIC before it sees that the host has no GICv2. */
   readonly existenceFirst: boolean;
+  /** KVM_CREATE_VCPU sees that there is such a vCPU before it sees that the GIC is initialised. */
+  readonly existingVcpuFirst: boolean;
+  /**
+   * ID_AA64PFR0_EL1.GIC and ID_PFR1_EL1.GIC: `'fixed'`; cleared by the first `'run'` where there is no GICv3; or set by its
+   * `'creation'` as well (`kvm_finalize_sys_regs`, sys_regs.c; `kvm_vgic_finalize_idregs`, vgic-init.c).
+   */
+  readonly idRegisters: GicIdRule;
+  /** The physical timer of a guest is one of the host's, as the virtual one is: with VHE (`get_timer_map`, arch_timer.c). */
+  readonly physicalTimerMapped: boolean;
   /** KVM_ARM_VCPU_TIMER_CTRL is EBUSY once the vCPU has run; else once any has (Linux 6.4). */
   readonly timerPpisPerVcpu: boolean;
 }

@@ -18,9 +18,9 @@ import { KVM_RUN_SIZE } from '../abi/exits.ts';
 import { sysRegId } from '../abi/register-id.ts';
 import { encodeVcpuInit } from '../abi/structs.ts';
 import type { DeviceHandle, KvmHandle, Result, VcpuHandle, VmHandle } from '../backend.ts';
-import type { HostProfile, ProfileGic, ProfileGics } from '../emulator/profile.ts';
+import type { GicIdRule, HostProfile, ProfileGic, ProfileGics } from '../emulator/profile.ts';
 import { ioctlError } from '../errors.ts';
-import { withVcpus } from './scratch.ts';
+import { expectValue, type Scratch, withVcpus } from './scratch.ts';
 
 /** More than a kernel has types. */
 const DEVICE_TYPES = 64;
@@ -42,6 +42,12 @@ const ICC_CTLR_EL1 = sysRegId(3, 0, 12, 12, 4) & 0xffffn;
 const MISALIGNED_AND_TOO_HIGH = (1n << 40n) + 0x10n;
 const BASES = { distributor: 0x0800_0000n, interfaces: 0x0801_0000n, redistributors: 0x080a_0000n } as const;
 const ANOTHER_PPI = 20;
+const ISACTIVER0 = 0x300n;
+const SGI_BASE = 0x1_0000n;
+/** PPI 30. */
+const PHYSICAL_TIMER = 1 << 30;
+const ID_AA64PFR0_EL1 = sysRegId(3, 0, 0, 4, 0);
+const GIC_SHIFT = 24n;
 
 /** A VM with a GIC and initialised vCPUs. */
 interface Bench {
@@ -110,17 +116,62 @@ export function recordGics(kvm: KvmHandle, target: number): Pick<HostProfile, 'd
       return vm.checkExtension(0) === -ERRNO.EIO;
     }),
     existenceFirst: ask(type, ({ vm }) => vm.createIrqchip() === -ERRNO.EEXIST),
+    existingVcpuFirst: ask(type, ({ vm, gic }) => {
+      init(gic);
+      return vm.createVcpu(0) === -ERRNO.EEXIST;
+    }),
+    idRegisters: recordIdRegisters(kvm, target, types.includes(KVM_DEV_TYPE_ARM_VGIC_V3)),
+    physicalTimerMapped: ask(type, bench => !keepsActive(bench, type)),
     timerPpisPerVcpu: ask(type, bench => changesPpiOfAnother(bench, type), 2),
   };
   return { devices, gics };
+}
+
+/** Has a vCPU be entered, and left at once. */
+function enter(vcpu: VcpuHandle): void {
+  vcpu.kick();
+  vcpu.run(new Uint8Array(KVM_RUN_SIZE));
+}
+
+function recordIdRegisters(kvm: KvmHandle, target: number, hasV3: boolean): GicIdRule {
+  const field = (vcpu: VcpuHandle) => (expectValue(vcpu.getOneReg(ID_AA64PFR0_EL1)) >> GIC_SHIFT) & 0xfn;
+  const changesBy = (change: (scratch: Scratch) => void): boolean =>
+    withVcpus(kvm, 1, scratch => {
+      const [vcpu] = scratch.vcpus as [VcpuHandle];
+      vcpu.armVcpuInit(encodeVcpuInit(target, 0n));
+      const before = field(vcpu);
+      change(scratch);
+      return field(vcpu) !== before;
+    });
+  const isSetByCreation = changesBy(({ vm, vcpus: [vcpu] }) => {
+    if (!hasV3) return;
+    const value = expectValue(vcpu!.getOneReg(ID_AA64PFR0_EL1)) & ~(0xfn << GIC_SHIFT);
+    // From what it was to 0 and back is no change: a kernel that leaves it alone shows one.
+    if (vcpu!.setOneReg(ID_AA64PFR0_EL1, value) === 0) vm.createDevice(KVM_DEV_TYPE_ARM_VGIC_V3, 0);
+  });
+  const isClearedByRun = changesBy(({ vcpus: [vcpu] }) => enter(vcpu!));
+  if (!isClearedByRun) return 'fixed';
+  return isSetByCreation ? 'run' : 'creation';
+}
+
+/** Whether userspace can make the physical timer's interrupt active once the vCPU has run. */
+function keepsActive({ gic, vcpus: [vcpu] }: Bench, type: number): boolean {
+  place(gic, type);
+  init(gic);
+  enter(vcpu!);
+  const isV2 = type === KVM_DEV_TYPE_ARM_VGIC_V2;
+  const group = isV2 ? GRP.KVM_DEV_ARM_VGIC_GRP_DIST_REGS : GRP.KVM_DEV_ARM_VGIC_GRP_REDIST_REGS;
+  const active = isV2 ? ISACTIVER0 : SGI_BASE + ISACTIVER0;
+  const data = new Uint8Array(Uint32Array.of(PHYSICAL_TIMER).buffer);
+  gic.setDeviceAttr(group, active, data);
+  return (readU32(gic, group, active) & PHYSICAL_TIMER) !== 0;
 }
 
 /** Whether a vCPU that has not run can still change the timers' interrupts when another has. */
 function changesPpiOfAnother({ gic, vcpus: [vcpu, other] }: Bench, type: number): boolean {
   place(gic, type);
   init(gic);
-  vcpu!.kick();
-  vcpu!.run(new Uint8Array(KVM_RUN_SIZE));
+  enter(vcpu!);
   const { KVM_ARM_VCPU_TIMER_CTRL } = KVM_ARM_VCPU_CTRL;
   const timer = BigInt(KVM_ARM_VCPU_TIMER.KVM_ARM_VCPU_TIMER_IRQ_VTIMER);
   return other!.setDeviceAttr(KVM_ARM_VCPU_TIMER_CTRL, timer, Uint8Array.of(ANOTHER_PPI, 0, 0, 0)) === 0;

@@ -55,6 +55,7 @@ export function sibling({ vm }: Vcpu, id: number, features: NonNullable<VcpuInit
 /** asm-generic/errno-base.h, as far as this host uses it. */
 const ERRNO = {
   ENOENT: 2,
+  EIO: 5,
   ENXIO: 6,
   E2BIG: 7,
   ENOEXEC: 8,

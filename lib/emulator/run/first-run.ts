@@ -7,6 +7,7 @@
 import { ERRNO } from '../../abi/errno.ts';
 import { KVM_ARM_VCPU } from '../../abi/vcpu-features.ts';
 import type { Result } from '../../backend.ts';
+import { showGic } from '../gic-fields.ts';
 import { isPpi } from '../intids.ts';
 import { hasFeature } from '../register-access.ts';
 import type { VcpuState } from '../state.ts';
@@ -26,7 +27,9 @@ export function firstRun(vcpu: VcpuState, timers: Timers): Result {
 }
 
 function completeGic({ vm }: VcpuState): Result {
-  return vm.gic?.mapResources() ?? 0;
+  const result = vm.gic?.mapResources() ?? 0;
+  if (result === 0) showGic(vm, 'run');
+  return result;
 }
 
 /** `kvm_timer_enable`, arch_timer.c: each timer has a PPI of its own. */
@@ -37,7 +40,11 @@ function enableTimers(vcpu: VcpuState, timers: Timers): Result {
   for (const [timer, ppi] of ppis) if (cpu.gic.setOwner(cpu, ppi, timer) < 0) return -ERRNO.EINVAL;
   if (new Set(ppis.map(([, ppi]) => ppi)).size < ppis.length) return -ERRNO.EINVAL;
   vm.timerPpisFixed = vcpu.timersEnabled = true;
-  for (const [timer, ppi] of ppis) cpu.privateIrqs[ppi]!.input = () => timer.fires;
+  for (const [n, [timer, ppi]] of ppis.entries()) {
+    const irq = cpu.privateIrqs[ppi]!;
+    irq.input = () => timer.fires;
+    irq.isMapped = n === 0 || vm.host.profile.gics?.physicalTimerMapped === true;
+  }
   return 0;
 }
 
