@@ -139,6 +139,7 @@ const register = record({
 const gic = record({
   revision: count,
   revisions: list(count),
+  revisionKept: onlyTrue,
   iccControl: absentOr(hex),
   unknownRegister: absentOr(oneOf(['ENXIO', 'ENOENT'])),
   framesCheckedWhole: flag,

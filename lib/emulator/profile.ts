@@ -139,6 +139,8 @@ export interface ProfileGic {
   /** GICD_IIDR.Revision when it is made, and those that userspace can choose. */
   readonly revision: number;
   readonly revisions: readonly number[];
+  /** The choice is accepted and makes no difference (Linux 6.18 looks at the revision that there is). */
+  readonly revisionKept?: true;
   /** ICC_CTLR_EL1 at reset: what the host's CPU interface is. Only of a GICv3. */
   readonly iccControl?: Hex;
   /** CPU_SYSREGS of no register: ENXIO in Linux 5.10 (`vgic_v3_cpu_sysregs_uaccess`, vgic-sys-reg-v3.c). */

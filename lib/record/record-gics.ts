@@ -177,19 +177,20 @@ function changesPpiOfAnother({ gic, vcpus: [vcpu, other] }: Bench, type: number)
   return other!.setDeviceAttr(KVM_ARM_VCPU_TIMER_CTRL, timer, Uint8Array.of(ANOTHER_PPI, 0, 0, 0)) === 0;
 }
 
-function recordRevisions({ gic }: Bench): Pick<ProfileGic, 'revision' | 'revisions'> {
+function recordRevisions({ gic }: Bench): Pick<ProfileGic, 'revision' | 'revisions' | 'revisionKept'> {
   init(gic);
-  const iidr = readU32(gic, GRP.KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IIDR);
-  const accepts = (revision: number) => {
-    const data = new Uint8Array(
-      Uint32Array.of((iidr & ~REVISION_MASK) | (revision << REVISION_SHIFT)).buffer,
-    );
+  const iidr = () => readU32(gic, GRP.KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IIDR);
+  const revisionNow = () => (iidr() & REVISION_MASK) >> REVISION_SHIFT;
+  const revision = revisionNow();
+  const accepts = (other: number) => {
+    const value = (iidr() & ~REVISION_MASK) | (other << REVISION_SHIFT);
+    const data = new Uint8Array(Uint32Array.of(value).buffer);
     return gic.setDeviceAttr(GRP.KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IIDR, data) === 0;
   };
-  return {
-    revision: (iidr & REVISION_MASK) >> REVISION_SHIFT,
-    revisions: Array.from({ length: 16 }, (_, revision) => revision).filter(accepts),
-  };
+  const revisions = Array.from({ length: 16 }, (_, other) => other).filter(accepts);
+  const other = revisions.find(each => each !== revision);
+  const isKept = other !== undefined && accepts(other) && revisionNow() === revision;
+  return { revision, revisions, ...(isKept && { revisionKept: true }) };
 }
 
 type Asker = <Answer>(question: Ask<Answer>) => Answer;
