@@ -20,11 +20,11 @@ export interface Kernel {
   readonly features: number;
   /** A filter says who answers a call, and SMCs are calls (6.4). */
   readonly filtersCalls: boolean;
-  /** KVM_GET/SET_VCPU_EVENTS want a vCPU that is initialised: 6.18, and stable releases of those before it. */
-  readonly eventsNeedInit: boolean | 'by release';
+  /** KVM_GET/SET_VCPU_EVENTS want a vCPU that is initialised (6.18, and 6.12.117). */
+  readonly eventsNeedInit: boolean;
   /** Fields of ID registers that a later kernel lets programs write. */
   readonly fixedFields: readonly string[];
-  /** A SMCCC filter of no functions is refused from base 0, too. */
+  /** A SMCCC filter of no functions is refused from base 0, too (7.3, and 6.12.117). */
   readonly refusesEmptyFilter: boolean;
   /** A VM whose first run fails in its interrupt controller is dead (6.1). */
   readonly diesOfVgic: boolean;
@@ -45,16 +45,21 @@ const LINUX_6_1: Kernel = {
   ...LINUX_5_10,
   psci: ['0.2', '1.0', '1.1'],
   bitmaps: 3,
-  eventsNeedInit: 'by release',
   diesOfVgic: true,
 };
-const LINUX_6_12: Kernel = { ...LINUX_6_1, sharesFeatures: true, filtersCalls: true };
+const LINUX_6_12: Kernel = {
+  ...LINUX_6_1,
+  sharesFeatures: true,
+  filtersCalls: true,
+  eventsNeedInit: true,
+  refusesEmptyFilter: true,
+};
 const LINUX_6_18: Kernel = {
   ...LINUX_6_12,
   psci: ['0.2', '1.0', '1.1', '1.2', '1.3'],
   bitmaps: 4,
   features: 9,
-  eventsNeedInit: true,
+  refusesEmptyFilter: false,
 };
 const LINUX_7_3: Kernel = { ...LINUX_6_18, features: 10, fixedFields: [], refusesEmptyFilter: true };
 
