@@ -1,0 +1,149 @@
+/**
+ * What of programs is deliberately not tried or not compared, with the reasons. Everything else is.
+ *
+ * @packageDocumentation
+ */
+import { parseRegister } from '../../abi/register-names.ts';
+import { ATOMIC } from '../../emulator/cpu/a64/exclusives.ts';
+import { GAPS } from '../../emulator/cpu/a64/gaps.ts';
+import { rowOf } from '../../emulator/cpu/decode.ts';
+import type { Row } from '../../emulator/cpu/instruction.ts';
+import { fieldsOf, parsePattern } from '../../emulator/cpu/pattern.ts';
+import { SCTLR, START } from './ground.ts';
+import type { Program } from './program.ts';
+
+/** What the time decides. */
+const TIMERS = new Set(
+  ['TIMER', 'PTIMER'].flatMap(timer =>
+    ['CTL', 'CNT', 'CVAL'].map(part => parseRegister(`KVM_REG_ARM_${timer}_${part}`)),
+  ),
+);
+
+/** Whether a register of a vCPU is compared. */
+export const isCompared = (id: bigint): boolean => !TIMERS.has(id);
+
+/** What an exception told the guest. */
+export interface ExceptionExit {
+  /** The offset in the vector table. */
+  readonly vector: number;
+  readonly esr: bigint;
+  readonly elr: bigint;
+  readonly spsr: bigint;
+  readonly far: bigint;
+  readonly pstate: bigint;
+}
+
+const SCTLR_EL1 = parseRegister('SCTLR_EL1');
+const SCTLR_A = 1n << 1n;
+const DFSC = 0x3fn;
+const ALIGNMENT = 0x21n;
+const PSTATE_NZCV = 0xfn << 28n;
+const PSTATE_BTYPE = 3n << 10n;
+const ISS_WNR = 1n << 6n;
+const EC_DATA_ABORT = [0x24n, 0x25n];
+
+/** BTYPE is a gap of the emulated CPU (`kvm-arm64 hosts --cpu-gaps`: BTI). */
+export const comparedPstate = (value: bigint): bigint => value & ~PSTATE_BTYPE;
+
+/**
+ * What of an exception is compared.
+ *
+ * - PSTATE.NZCV after the entry: QEMU clears the flags (arm_cpu_do_interrupt_aarch64, target/arm/helper.c), where
+ *   AArch64.TakeException leaves them alone.
+ * - ISS.WnR of an atomic: QEMU asks for the right to write at once (atomic_mmu_lookup, accel/tcg/cputlb.c), where the
+ *   architecture has 0 if a read would have faulted, too (D24.2.40).
+ * - The syndrome of a fetch from an address that is not aligned: QEMU translates it first, where the PC alignment fault
+ *   goes before the instruction abort (D1.3.5.5).
+ *
+ * @param word - the instruction that raised it, where it is one of the program's
+ */
+export function comparedPart(exit: ExceptionExit, word: number | undefined): ExceptionExit {
+  let { esr } = exit;
+  const isAtomic = word !== undefined && rowOf(word)?.feature === 'LSE';
+  if (isAtomic && EC_DATA_ABORT.includes(esr >> 26n)) esr &= ~ISS_WNR;
+  if ((exit.elr & 3n) !== 0n) esr = 0n;
+  return { ...exit, esr, spsr: comparedPstate(exit.spsr), pstate: comparedPstate(exit.pstate) & ~PSTATE_NZCV };
+}
+
+/**
+ * The first exit of the emulated host's where a kernel in the lab goes on, because QEMU 7.2 does: programs are compared up
+ * to there.
+ *
+ * - LDAPR of an address that is not aligned (no MO_ALIGN in disas_ldst_atomic, target/arm/translate-a64.c).
+ * - Any access of Device memory that is not aligned (it knows no such fault).
+ */
+export function passedOver(
+  { registers, words }: Program,
+  exits: readonly (string | ExceptionExit)[],
+): number | undefined {
+  const isChecked = ((registers.get(SCTLR_EL1) ?? SCTLR) & SCTLR_A) !== 0n;
+  const index = exits.findIndex(exit => {
+    if (typeof exit === 'string') return false;
+    const row = rowOf(wordAt(words, exit.elr) ?? 0);
+    const isAlignment = EC_DATA_ABORT.includes(exit.esr >> 26n) && (exit.esr & DFSC) === ALIGNMENT;
+    return isAlignment && (row?.feature === 'LRCPC' || !(isChecked || mustAlwaysAlign(row)));
+  });
+  return index < 0 ? undefined : index;
+}
+
+/** The program's instruction at an address. */
+export const wordAt = (words: readonly number[], address: bigint): number | undefined =>
+  words[Number(address - BigInt(START)) / 4];
+
+/** Exclusives, atomics, acquires and releases. */
+const mustAlwaysAlign = (row: Row | undefined): boolean =>
+  row !== undefined && (ATOMIC.includes(row) || row.syndrome?.acquireRelease === true);
+
+/** Words by mask and value that no program has. */
+const NOT_TRIED: readonly (readonly [mask: number, value: number, reason: string])[] = [
+  [0xffff_ffff, 0xd503_207f, 'WFI waits for an interrupt, of which there is none'],
+  [0xffff_ffff, 0xd503_205f, 'WFE of EL0 is not trapped by QEMU, whatever SCTLR_EL1.nTWE says (helper_wfe)'],
+  [0x3fa0_0c00, 0x1980_0000, 'LDAPURS* of QEMU 7.2 do not extend the sign (disas_ldst_ldapr_stlr)'],
+  [0xffff_f0ff, 0xd500_401f, 'CFINV with CRm other than (0)(0)(0)(0) is CONSTRAINED UNPREDICTABLE'],
+];
+
+const CFINV = 0xd500_401f;
+
+/** Whether a program may have a word, on a CPU with these features. */
+export function isTried(word: number, features: ReadonlySet<string>): boolean {
+  if (word !== CFINV && NOT_TRIED.some(([mask, value]) => (word & mask) >>> 0 === value)) return false;
+  if (isUnpredictable(word)) return false;
+  const row = rowOf(word);
+  return row === undefined || !GAPS.includes(row) || !features.has(row.feature!);
+}
+
+/** Class of encodings: loads and stores (C4.1, op0 = x1x0). */
+const isMemory = (word: number): boolean => (word & 0x0a00_0000) === 0x0800_0000;
+
+/**
+ * CONSTRAINED UNPREDICTABLE encodings (Arm ARM K1.2, and each instruction's own page): registers that are used twice, and
+ * bits that should be one.
+ */
+export function isUnpredictable(word: number): boolean {
+  const row = rowOf(word);
+  if (row === undefined) return false;
+  const pattern = parsePattern(row.bits);
+  const f = fieldsOf(pattern, word);
+  for (const letter of ['j', 'k']) {
+    const span = pattern.fields.get(letter);
+    if (span !== undefined && f(letter) !== 2 ** span.width - 1) return true;
+  }
+  if (!isMemory(word)) return false;
+  const general = ['d', 't', 'u', 'v'].filter(letter => pattern.fields.has(letter)).map(f);
+  const base = f('N');
+  const isPair = pattern.fields.has('u');
+  if (isPair && general[0] === general[1]) return true;
+  if (isVectorPairLoad(word) && f('x') === f('p')) return true;
+  if (pattern.fields.has('S')) {
+    const status = f('S');
+    return general.includes(status) || (status === base && base !== 31);
+  }
+  return writesBack(word) && base !== 31 && general.includes(base);
+}
+
+/** LDP and LDNP of vector registers: V, L. */
+const isVectorPairLoad = (word: number): boolean => (word & 0x3e40_0000) >>> 0 === 0x2c40_0000;
+
+/** Pre- and post-indexed loads and stores of one register, and of two. */
+const writesBack = (word: number): boolean =>
+  (word & 0x3b20_0400) === 0x3800_0400 || (word & 0x3a80_0000) === 0x2880_0000;
