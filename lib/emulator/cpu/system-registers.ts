@@ -65,7 +65,8 @@ const flag = (name: 'pan' | 'uao' | 'ssbs' | 'dit', position: bigint): OwnRegist
 /** Blocks of 64 bytes for DC ZVA; EL0 learns from DZP whether it may use it. */
 const DCZID_BS = 4n;
 const DCZID_DZP = 1n << 4n;
-const FPCR_MASK = 0x07c8_0000n;
+/** Stride and Len, which only AArch32 heeds, are kept as well. */
+const FPCR_MASK = 0x07ff_0000n;
 const FPCR_FZ16 = 1n << 19n;
 const FPSR_MASK = 0xf800_009fn;
 /** VBAR_EL1[10:0] is RES0. */
@@ -198,13 +199,15 @@ const TIMER_OP2: Readonly<Record<number, readonly number[]>> = {
 };
 
 /** Whether EL0 may use a register of the CPU's surroundings. */
-function userMay(cpu: Cpu, encoding: number): true | Refusal {
+function userMay(cpu: Cpu, encoding: number, write: boolean): true | Refusal {
   const { hot } = cpu.state;
   if (((encoding >> 11) & 7) !== 3) return 'undefined';
   if (encoding === CTR_EL0) return ifSctlr(SCTLR.UCT)(cpu);
   if (encoding >> 7 === encodingOf(3, 3, 14, 0, 0) >> 7) {
     const crm = (encoding >> 3) & 0xf;
     const op2 = encoding & 7;
+    // The frequency and the counters are not EL0's to set, whatever it is given.
+    if (write && crm === 0) return 'undefined';
     if (TIMER_OP2[crm]?.includes(op2) && !(hot.cntkctl & timerEnable(crm, op2))) return 'trapped';
   }
   return true;
@@ -251,7 +254,7 @@ export function readSystem(cpu: Cpu, encoding: number, register: number): bigint
   const own = ownRegister(cpu, encoding, register, true);
   if (own !== undefined) return own.read?.(cpu) ?? cpu.undefined();
   const { el } = cpu.state;
-  const may = el === 0 ? userMay(cpu, encoding) : true;
+  const may = el === 0 ? userMay(cpu, encoding, false) : true;
   const value = may === true ? cpu.system.read(encoding, el, cpu) : may;
   return typeof value === 'bigint' ? value : refuse(cpu, value, encoding, register, true);
 }
@@ -264,7 +267,7 @@ export function writeSystem(cpu: Cpu, encoding: number, register: number, value:
     return;
   }
   const { el } = cpu.state;
-  const may = el === 0 ? userMay(cpu, encoding) : true;
+  const may = el === 0 ? userMay(cpu, encoding, true) : true;
   const refusal = may === true ? cpu.system.write(encoding, value, el, cpu) : may;
   if (refusal !== undefined) refuse(cpu, refusal, encoding, register, false);
 }

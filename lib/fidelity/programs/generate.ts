@@ -5,8 +5,7 @@
  */
 import { decodeRegisterId } from '../../abi/register-id.ts';
 import { parseRegister } from '../../abi/register-names.ts';
-import { featureMask } from '../../abi/vcpu-features.ts';
-import { cpuFeatures } from '../../emulator/cpu-features.ts';
+import { cpuGaps } from '../../emulator/cpu-features.ts';
 import type { HostProfile } from '../../emulator/profile.ts';
 import { Random } from '../random.ts';
 import { ALIASES, DATA_SIZE, PSTATE, RAM, SCTLR, START, TCR } from './ground.ts';
@@ -25,8 +24,8 @@ const V = named('V', 32);
 /** Bits of SCTLR_EL1 with how often they are other than in `ground.ts`: one in so many. */
 const SCTLR_BITS: readonly (readonly [bit: bigint, oneIn: number])[] = [
   [1n, 4], // A
-  [3n, 2], // SA
-  [4n, 2], // SA0
+  [3n, 20], // SA
+  [4n, 20], // SA0
   [9n, 2], // UMA
   [14n, 2], // DZE
   [15n, 2], // UCT
@@ -90,12 +89,12 @@ function address(random: Random): bigint {
 
 /** What programs for a host are made of. */
 export class ProgramGenerator {
-  readonly #features: ReadonlySet<string>;
+  readonly #gaps: ReadonlySet<string>;
   /** Encodings of system registers. */
   readonly #registers: readonly number[];
 
   constructor(profile: HostProfile) {
-    this.#features = cpuFeatures(profile, Number(featureMask(['PSCI_0_2'])));
+    this.#gaps = new Set(cpuGaps(profile).map(({ feature }) => feature));
     this.#registers = profile.registers
       .map(({ id }) => BigInt(`0x${id}`))
       .filter(id => decodeRegisterId(id).kind === 'sysreg')
@@ -130,6 +129,6 @@ export class ProgramGenerator {
       );
     }
     for (const id of V) registers.set(id, vector(random));
-    return { registers, words: randomWords(length, random, this.#features, this.#registers) };
+    return { registers, words: randomWords(length, random, this.#gaps, this.#registers) };
   }
 }

@@ -19,8 +19,14 @@ const TIMERS = new Set(
   ),
 );
 
+/**
+ * A NOP of QEMU's (debug_helper.c): when debug registers are switched, a kernel that saves it gets what the register of its
+ * own code had before.
+ */
+const MDCCINT_EL1 = parseRegister('MDCCINT_EL1');
+
 /** Whether a register of a vCPU is compared. */
-export const isCompared = (id: bigint): boolean => !TIMERS.has(id);
+export const isCompared = (id: bigint): boolean => !TIMERS.has(id) && id !== MDCCINT_EL1;
 
 /** What an exception told the guest. */
 export interface ExceptionExit {
@@ -37,9 +43,14 @@ const SCTLR_EL1 = parseRegister('SCTLR_EL1');
 const SCTLR_A = 1n << 1n;
 const DFSC = 0x3fn;
 const ALIGNMENT = 0x21n;
-const PSTATE_NZCV = 0xfn << 28n;
+const PSTATE_NZCV_DIT = (0xfn << 28n) | (1n << 24n);
 const PSTATE_BTYPE = 3n << 10n;
 const ISS_WNR = 1n << 6n;
+const EC_SYSTEM = 0x18n;
+const EC_SP_ALIGNMENT = 0x26n;
+/** In the ISS of a system instruction. */
+const OP0 = 3n << 20n;
+const OP1_OP2 = (7n << 14n) | (7n << 17n);
 const EC_DATA_ABORT = [0x24n, 0x25n];
 
 /** BTYPE is a gap of the emulated CPU (`kvm-arm64 hosts --cpu-gaps`: BTI). */
@@ -48,10 +59,11 @@ export const comparedPstate = (value: bigint): bigint => value & ~PSTATE_BTYPE;
 /**
  * What of an exception is compared.
  *
- * - PSTATE.NZCV after the entry: QEMU clears the flags (arm_cpu_do_interrupt_aarch64, target/arm/helper.c), where
+ * - PSTATE.NZCV and DIT after the entry: QEMU clears them (arm_cpu_do_interrupt_aarch64, target/arm/helper.c), where
  *   AArch64.TakeException leaves them alone.
  * - ISS.WnR of an atomic: QEMU asks for the right to write at once (atomic_mmu_lookup, accel/tcg/cputlb.c), where the
  *   architecture has 0 if a read would have faulted, too (D24.2.40).
+ * - op1 and op2 of a trapped MSR of an immediate, which QEMU confuses (helper_msr_i_daifset, target/arm/op_helper.c).
  * - The syndrome of a fetch from an address that is not aligned: QEMU translates it first, where the PC alignment fault
  *   goes before the instruction abort (D1.3.5.5).
  *
@@ -61,8 +73,9 @@ export function comparedPart(exit: ExceptionExit, word: number | undefined): Exc
   let { esr } = exit;
   const isAtomic = word !== undefined && rowOf(word)?.feature === 'LSE';
   if (isAtomic && EC_DATA_ABORT.includes(esr >> 26n)) esr &= ~ISS_WNR;
+  if (esr >> 26n === EC_SYSTEM && (esr & OP0) === 0n) esr &= ~OP1_OP2;
   if ((exit.elr & 3n) !== 0n) esr = 0n;
-  return { ...exit, esr, spsr: comparedPstate(exit.spsr), pstate: comparedPstate(exit.pstate) & ~PSTATE_NZCV };
+  return { ...exit, esr, spsr: comparedPstate(exit.spsr), pstate: comparedPstate(exit.pstate) & ~PSTATE_NZCV_DIT };
 }
 
 /**
@@ -70,6 +83,9 @@ export function comparedPart(exit: ExceptionExit, word: number | undefined): Exc
  * to there.
  *
  * - LDAPR of an address that is not aligned (no MO_ALIGN in disas_ldst_atomic, target/arm/translate-a64.c).
+ * - SP that is not aligned (gen_check_sp_alignment does nothing).
+ * - An exclusive store that the monitor does not let through: whether its address is looked at before is IMPLEMENTATION
+ *   DEFINED (AArch64.ExclusiveMonitorsPass).
  * - Any access of Device memory that is not aligned (it knows no such fault).
  */
 export function passedOver(
@@ -81,7 +97,11 @@ export function passedOver(
     if (typeof exit === 'string') return false;
     const row = rowOf(wordAt(words, exit.elr) ?? 0);
     const isAlignment = EC_DATA_ABORT.includes(exit.esr >> 26n) && (exit.esr & DFSC) === ALIGNMENT;
-    return isAlignment && (row?.feature === 'LRCPC' || !(isChecked || mustAlwaysAlign(row)));
+    if (exit.esr >> 26n === EC_SP_ALIGNMENT) return true;
+    if (isExclusiveStore(row) && EC_DATA_ABORT.includes(exit.esr >> 26n)) return true;
+    if (!isAlignment) return false;
+    if (row?.feature === 'LRCPC') return true;
+    return !isChecked && !mustAlwaysAlign(row);
   });
   return index < 0 ? undefined : index;
 }
@@ -89,6 +109,8 @@ export function passedOver(
 /** The program's instruction at an address. */
 export const wordAt = (words: readonly number[], address: bigint): number | undefined =>
   words[Number(address - BigInt(START)) / 4];
+
+const isExclusiveStore = (row: Row | undefined): boolean => /^stl?x/.test(row?.name ?? '');
 
 /** Exclusives, atomics, acquires and releases. */
 const mustAlwaysAlign = (row: Row | undefined): boolean =>
@@ -104,12 +126,15 @@ const NOT_TRIED: readonly (readonly [mask: number, value: number, reason: string
 
 const CFINV = 0xd500_401f;
 
-/** Whether a program may have a word, on a CPU with these features. */
-export function isTried(word: number, features: ReadonlySet<string>): boolean {
+/**
+ * Whether a program may have a word, by the features that a CPU has and the emulated one lacks. A vCPU may not have them:
+ * then a kernel hides some instructions and not others, such as those of PAuth, which do nothing while no key is enabled.
+ */
+export function isTried(word: number, gaps: ReadonlySet<string>): boolean {
   if (word !== CFINV && NOT_TRIED.some(([mask, value]) => (word & mask) >>> 0 === value)) return false;
   if (isUnpredictable(word)) return false;
   const row = rowOf(word);
-  return row === undefined || !GAPS.includes(row) || !features.has(row.feature!);
+  return row === undefined || !GAPS.includes(row) || !gaps.has(row.feature!);
 }
 
 /** Class of encodings: loads and stores (C4.1, op0 = x1x0). */

@@ -240,16 +240,20 @@ export class Ground {
 
   *#changedRegisters(): Generator<string> {
     for (const [index, id] of this.#ids.entries()) {
-      const [start, end] = [this.#starts[index]!, this.#starts[index + 1]!];
-      let value = 0n;
-      let isChanged = false;
-      for (let at = end - 1; at >= start; at--) {
-        value = (value << 64n) | this.#now[at]!;
-        isChanged ||= this.#now[at] !== this.#wanted[at];
-      }
-      if (id === PSTATE || id === SPSR) value = comparedPstate(value);
-      if (isChanged) yield `${formatRegister(id)}=${value.toString(16)}`;
+      const [was, is] = [this.#wanted, this.#now]
+        .map(values => this.#value(values, index))
+        .map(each =>
+          id === PSTATE || id === SPSR ? comparedPstate(each) : each,
+        );
+      if (is !== was) yield `${formatRegister(id)}=${is!.toString(16)}`;
     }
+  }
+
+  #value(words: BigUint64Array, index: number): bigint {
+    let value = 0n;
+    for (let at = this.#starts[index + 1]! - 1; at >= this.#starts[index]!; at--)
+      value = (value << 64n) | words[at]!;
+    return value;
   }
 
   *#changedMemory(words: readonly number[]): Generator<string> {

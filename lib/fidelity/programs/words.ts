@@ -121,11 +121,11 @@ function branchToRegister(random: Random, wordsToGo: number): number[] {
   return [(0x1000_0000 | ((offset + 1) << 5) | n) >>> 0, (branch | (n << 5)) >>> 0];
 }
 
-/** So many words of a program for a CPU with these features. */
+/** So many words of a program for a CPU with these gaps. */
 export function randomWords(
   length: number,
   random: Random,
-  features: ReadonlySet<string>,
+  gaps: ReadonlySet<string>,
   registers: readonly number[],
 ): number[] {
   const words: number[] = [];
@@ -136,7 +136,7 @@ export function randomWords(
       continue;
     }
     const word = anyWord(random, registers, wordsToGo);
-    if (isTried(word, features) && !goesBack(word)) words.push(word);
+    if (isTried(word, gaps) && !goesBack(word)) words.push(word);
   }
   return words;
 }
