@@ -72,7 +72,8 @@ export function completeMmio(cpu: Cpu, { target }: PendingMmio, data: bigint): v
   cpu.setX(target.slot, value);
 }
 
-const bigEndian = ({ state: { el, hot } }: Cpu): boolean =>
+/** The order of data in memory, of the level that runs. */
+export const bigEndian = ({ state: { el, hot } }: Cpu): boolean =>
   (hot.sctlr & (el === 0 ? SCTLR_E0E : SCTLR_EE)) !== 0n;
 
 /** The place of an access within a page; what it finds goes to the TLB. */

@@ -2,7 +2,7 @@
 import { signed64 } from '../bits.ts';
 import type { Cpu } from '../cpu.ts';
 import type { Instruction, Row } from '../instruction.ts';
-import { translateData } from '../memory-access.ts';
+import { bigEndian, translateData } from '../memory-access.ts';
 import type { Fields } from '../pattern.ts';
 import { ADDRESS, ZERO } from '../state.ts';
 import {
@@ -34,9 +34,10 @@ function load(cpu: Cpu, bytes: number): bigint {
       return cpu.load64();
     default: {
       checkQuadword(cpu, 'read');
-      const low = cpu.load64();
+      const first = cpu.load64();
       cpu.next(8);
-      return (cpu.load64() << 64n) | low;
+      const second = cpu.load64();
+      return bigEndian(cpu) ? (first << 64n) | second : (second << 64n) | first;
     }
   }
 }
@@ -46,13 +47,14 @@ function store(cpu: Cpu, bytes: number, value: bigint): void {
   if (bytes === 1) cpu.store8(low);
   else if (bytes === 2) cpu.store16(low);
   else if (bytes === 4) cpu.store32(low);
+  else if (bytes === 8) cpu.store64(low);
   else {
-    if (bytes > 8) checkQuadword(cpu, 'write');
-    cpu.store64(low);
+    checkQuadword(cpu, 'write');
+    const [first, second] = bigEndian(cpu) ? [value >> 64n, low] : [low, value >> 64n];
+    cpu.store64(first);
+    cpu.next(8);
+    cpu.store64(second);
   }
-  if (bytes <= 8) return;
-  cpu.next(8);
-  cpu.store64(value >> 64n);
 }
 
 /** By size and the upper bit of opc. */
