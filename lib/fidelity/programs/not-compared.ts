@@ -94,8 +94,9 @@ export function passedOver(
 ): number | undefined {
   const isChecked = ((registers.get(SCTLR_EL1) ?? SCTLR) & SCTLR_A) !== 0n;
   const index = exits.findIndex(exit => {
-    if (typeof exit === 'string') return false;
-    const row = rowOf(wordAt(words, exit.elr) ?? 0);
+    const address = typeof exit === 'string' ? BigInt(`0x${/ at (.*)/.exec(exit)?.[1] ?? '0'}`) : exit.elr;
+    const row = rowOf(wordAt(words, address) ?? 0);
+    if (typeof exit === 'string') return isExclusiveStore(row);
     const isAlignment = EC_DATA_ABORT.includes(exit.esr >> 26n) && (exit.esr & DFSC) === ALIGNMENT;
     if (exit.esr >> 26n === EC_SP_ALIGNMENT) return true;
     if (isExclusiveStore(row) && EC_DATA_ABORT.includes(exit.esr >> 26n)) return true;

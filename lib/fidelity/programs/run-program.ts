@@ -191,7 +191,7 @@ export class Ground {
     const result = this.#vcpu.run(this.#run);
     this.#isPending = false;
     if (result < 0) {
-      exits.push(errnoName(-result));
+      exits.push(`${errnoName(-result)} at ${this.#get(PC).toString(16)}`);
       return false;
     }
     const view = this.#view;
@@ -212,7 +212,8 @@ export class Ground {
     const size = view.getUint32(48, true);
     const isWrite = view.getUint8(52) === 1;
     const data = this.#run.subarray(40, 40 + size);
-    if (!isWrite) for (let n = 0; n < size; n++) data[n] = ramByte(address - RAM + n);
+    // Of QEMU's syndromes none says that the sign is to be extended (do_gpr_ld, target/arm/translate-a64.c).
+    if (!isWrite) for (let n = 0; n < size; n++) data[n] = ramByte(address - RAM + n) & 0x7f;
     exits.push(`${isWrite ? 'writes' : 'reads'} ${address.toString(16)} ${Buffer.from(data).toString('hex')}`);
     return true;
   }
