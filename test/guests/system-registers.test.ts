@@ -14,7 +14,6 @@ const NOT_COMPARED: readonly (readonly [why: string, pattern: RegExp])[] = [
     /^(c[dfl]|d[58f][4-9a-f]|dce|de8|ee)/,
   ],
   ['QEMU keeps bits 10:5 of VBAR_EL1, which are RES0', /^c600$/],
-  ['not yet as the kernel has it: the GIC fields of ID registers without a GIC', /^(c009|c020)$/],
   ['not yet: ICC_* without a GIC', /^c(230|6[4-6].|66.)$/],
   ["QEMU's SME, which the ID registers do not claim", /^(c094|c096|c806|da12)$/],
   ['not yet: CSSELR_EL1 has 4 bits before 6.12', /^d000$/],
