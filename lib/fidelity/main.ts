@@ -10,7 +10,8 @@ import { runInLab } from '../lab/run.ts';
 import type { Report } from './guest.ts';
 import { machineOf } from './machines.ts';
 import { tryMutations } from './mutation-run.ts';
-import { comparePrograms, formatProgramReport } from './programs/in-lab.ts';
+import { comparePrograms, formatProgramReport, kernelOutcomes } from './programs/in-lab.ts';
+import { writeProgramTrace } from './programs/trace.ts';
 import { formatMutations, formatReport } from './report.ts';
 import { readTrace, writeTrace } from './trace.ts';
 
@@ -22,7 +23,7 @@ const BOOT_MS = 300_000;
 const PARTS = ['package.json', 'dist', 'prebuilds/linux-arm64'];
 
 const HELP = `usage: npm run fidelity -- [--host NAME|all]... [--seed S] [--calls N] [--record | --mutate [--every N]]
-       npm run fidelity -- --guests [--host NAME|all]... [--seed S] [--programs N]
+       npm run fidelity -- --guests [--host NAME|all]... [--seed S] [--programs N] [--record]
 
 Makes the same random calls on a host's kernel, in the lab, and on its emulation, and tells where the answers differ.
 With --guests it has guests of both run the same random programs.
@@ -31,7 +32,7 @@ With --guests it has guests of both run the same random programs.
   --seed S      where the random sequences begin; default: 1
   --calls N     how many calls at least; default: 20000
   --programs N  how many programs; default: 2000
-  --record      instead keep a trace of the kernel in test/traces, which npm test replays
+  --record      instead keep a trace of the kernel in test/traces, which npm test replays; of seeds from 1 on
   --mutate      instead tell which mistakes in the profile its trace would notice; needs no kernel
   --every N     of the mutations of registers, try each N-th; default: 1`;
 
@@ -94,6 +95,10 @@ async function compareHost(host: string): Promise<boolean> {
 
 /** @returns whether the host's guests are as its kernel's */
 async function compareGuests(host: string): Promise<boolean> {
+  if (values.record) {
+    await writeProgramTrace(host, kernelOutcomes(host, 1, count('programs')));
+    return true;
+  }
   const seed = count('seed');
   const report = await comparePrograms(host, seed, count('programs'));
   console.log(formatProgramReport(host, seed, report));
@@ -129,9 +134,14 @@ if (values.help) {
       `--host takes a host that was recorded in the lab, ${RECORDED_HOSTS.join(', ')}; got ${JSON.stringify(odd)}`,
     );
   }
-  const modes = { guests: compareGuests, record: keepTrace, mutate: mutateHost } as const;
-  const asked = (Object.keys(modes) as (keyof typeof modes)[]).filter(mode => values[mode]);
-  if (asked.length > 1) wrongUsage(`--${asked[0]} and --${asked[1]} are two things to do`);
-  const work = asked[0] === undefined ? compareHost : modes[asked[0]];
+  if (values.record && values.mutate) wrongUsage('--record and --mutate are two things to do');
+  if (values.guests && values.mutate) wrongUsage('--guests and --mutate are two things to do');
+  const work = values.guests
+    ? compareGuests
+    : values.record
+      ? keepTrace
+      : values.mutate
+        ? mutateHost
+        : compareHost;
   for (const host of hosts) if (!(await work(host))) process.exitCode = 1;
 }
