@@ -3,7 +3,8 @@
  * names, and in which order a kernel takes them (Documentation/virt/kvm/devices/arm-vgic.rst and arm-vgic-v3.rst; what
  * they do, arch/arm64/kvm/vgic/vgic-mmio-v2.c, vgic-mmio-v3.c and vgic-sys-reg-v3.c).
  *
- * Registers of an ITS are none of it, nor what only tells about the others (GICD_TYPER, GICR_TYPER, GICR_CTLR, PIDR).
+ * Registers of an ITS are none of it, nor those that mean something only with one (GICR_PROPBASER, GICR_PENDBASER,
+ * GICR_CTLR), nor what only tells about the others (GICD_TYPER, GICR_TYPER, PIDR).
  *
  * @packageDocumentation
  */
@@ -92,12 +93,15 @@ const SGI = 0x1_0000;
 
 /**
  * In the order of a restore. GICD_IIDR first, as the others mean what its revision says, and as a GICv2 without it keeps all
- * interrupts in group 0. What an interrupt is (group, priority, edge or level, target) before whether it is pending or
- * active; ICC_CTLR_EL1 before what its priority bits decide about; GICD_CTLR last.
+ * interrupts in group 0. GICD_CTLR before anything pends: an interrupt that is pending when the distributor is switched on
+ * is not queued for its CPU, not even when its line rises again (`vgic_target_oracle`, vgic.c), and a guest that waits for
+ * it waits for ever. What an interrupt is (group, priority, edge or level, target) before whether it is enabled, pending or
+ * active; ICC_CTLR_EL1 before what its priority bits decide about.
  */
 export const GIC_REGISTERS: Readonly<Record<GicVersion, readonly GicRegister[]>> = {
   2: [
     one('GICD_IIDR', 0x8),
+    one('GICD_CTLR', 0x0),
     ...(['private', 'shared'] as const).flatMap(scope => [
       ofInterrupts('GICD_IGROUPR', scope, DIST, 0x80, 32),
       ofInterrupts('GICD_IPRIORITYR', scope, DIST, 0x400, 4),
@@ -119,14 +123,11 @@ export const GIC_REGISTERS: Readonly<Record<GicVersion, readonly GicRegister[]>>
       ] as const
     ).map(([name, offset]) => ofCpu(name, GROUP.KVM_DEV_ARM_VGIC_GRP_CPU_REGS, offset)),
     ofCpu('GICC_APR', GROUP.KVM_DEV_ARM_VGIC_GRP_CPU_REGS, 0xd0, 4),
-    one('GICD_CTLR', 0x0),
   ],
   3: [
     one('GICD_IIDR', 0x8),
     one('GICD_TYPER2', 0xc),
-    // Two halves each. Without an ITS nobody looks at them, and the guest can read them nevertheless.
-    ofCpu('GICR_PROPBASER', REDIST, 0x70, 2),
-    ofCpu('GICR_PENDBASER', REDIST, 0x78, 2),
+    one('GICD_CTLR', 0x0),
     ofInterrupts('GICR_IGROUPR', 'private', REDIST, SGI + 0x80, 32),
     ofInterrupts('GICR_IPRIORITYR', 'private', REDIST, SGI + 0x400, 4),
     ofInterrupts('GICR_ICFGR', 'private', REDIST, SGI + 0xc00, 16),
@@ -156,7 +157,6 @@ export const GIC_REGISTERS: Readonly<Record<GicVersion, readonly GicRegister[]>>
     ofCpuInterface('ICH_AP0R_EL2', 'ICH_AP0R0_EL2', 4),
     ofCpuInterface('ICH_AP1R_EL2', 'ICH_AP1R0_EL2', 4),
     ofCpuInterface('ICH_LR_EL2', 'ICH_LR0_EL2', 16),
-    one('GICD_CTLR', 0x0),
   ],
 };
 

@@ -30,7 +30,7 @@ export interface GicState {
   readonly placement: GicPlacement;
   /** How many interrupts, the 32 private ones among them; undefined where nobody has said, and it is not initialised. */
   readonly irqs: number | undefined;
-  /** The PPI that maintains list registers, of guests with an EL2 of their own; undefined on kernels before 6.15. */
+  /** The PPI that maintains list registers, of guests with an EL2 of their own; undefined of others. */
   readonly maintenanceIrq: number | undefined;
   /** Whether it is initialised; without that it has no registers. */
   readonly initialized: boolean;
@@ -57,7 +57,8 @@ export function saveGic(vm: Vm): GicState | undefined {
   return {
     placement: gic.placement,
     irqs: irqs === NO_SPIS ? undefined : irqs,
-    maintenanceIrq: present(() => gic.getU32(GROUP.KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ, 0)),
+    // Before Linux 6.15 there is no such attribute; later it is 0 where nobody has set it.
+    maintenanceIrq: present(() => gic.getU32(GROUP.KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ, 0)) || undefined,
     initialized,
     registers,
   };
@@ -92,12 +93,14 @@ export function readRegister(gic: Gic, { group, bytes }: GicRegister, attr: bigi
   return present(() => (bytes === 8 ? gic.getU64(group, attr) : BigInt(gic.getU32(group, attr))));
 }
 
-/** ENXIO: no such register; EINVAL: beyond the priority bits. */
+/** No such register; of ICC_* and ICH_* on Linux 6.12 (`kvm_sys_reg_get_user`); beyond the priority bits. */
+const ABSENT: readonly string[] = ['ENXIO', 'ENOENT', 'EINVAL'];
+
 function present<Value>(read: () => Value): Value | undefined {
   try {
     return read();
   } catch (error) {
-    if (error instanceof KvmError && (error.code === 'ENXIO' || error.code === 'EINVAL')) return undefined;
+    if (error instanceof KvmError && ABSENT.includes(error.code)) return undefined;
     throw error;
   }
 }
