@@ -15,6 +15,7 @@ export { decodeState } from './snapshot/decode-state.ts';
 export { diffStates, type StateDifference } from './snapshot/diff-states.ts';
 export { encodeState } from './snapshot/encode-state.ts';
 export type { Effect, FieldDifference, Finding, Remedy, Verdict } from './snapshot/finding.ts';
+export type { GicState, GicValue } from './snapshot/gic-state.ts';
 export type { MemoryState, SavedMemory } from './snapshot/memory-state.ts';
 export type { Phase } from './snapshot/phases.ts';
 export {
@@ -28,6 +29,7 @@ export { RestoreError, restoreVcpu } from './snapshot/restore-vcpu.ts';
 export { type RestoredVm, restoreVm } from './snapshot/restore-vm.ts';
 export { type SaveOptions, saveVm } from './snapshot/save-vm.ts';
 export {
+  type GicJson,
   type MemoryJson,
   type StateJson,
   stateToJson,
@@ -44,4 +46,4 @@ export {
   type VmSettings,
 } from './snapshot/vcpu-state.ts';
 export { restoreVmFromFile, saveVmToFile } from './snapshot/vm-file.ts';
-export type { Refusal } from './snapshot/write-state.ts';
+export type { DeviceRefusal, Refusal } from './snapshot/write-state.ts';

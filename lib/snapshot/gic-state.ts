@@ -104,3 +104,8 @@ function present<Value>(read: () => Value): Value | undefined {
     throw error;
   }
 }
+
+/** `'GICR_ISENABLER0 of CPU 1'`: which CPU's where there is one of each. */
+export function gicRegisterName(name: string, cpu: bigint | undefined): string {
+  return cpu === undefined ? name : `${name} of CPU ${cpu.toString(16)}`;
+}

@@ -9,10 +9,10 @@ import type { Vcpu } from '../vcpu.ts';
 import type { Vm } from '../vm.ts';
 import { onScratch } from './features.ts';
 import { differing, type Finding, type Remedy } from './finding.ts';
-import type { GicState, GicValue } from './gic-state.ts';
+import { type GicState, type GicValue, gicRegisterName } from './gic-state.ts';
 import type { VcpuTrial } from './plan-restore.ts';
 import type { SavedState, VcpuState } from './vcpu-state.ts';
-import { gicRegisterName, prepareDevices, presentValues, writeGic } from './write-devices.ts';
+import { prepareDevices, presentValues, writeGic } from './write-devices.ts';
 import type { Refusal } from './write-state.ts';
 
 /** The devices of a state on a scratch VM, whose vCPUs are initialised. */

@@ -9,7 +9,7 @@ import { findGicRegister, GIC_REGISTERS, type GicRegister } from '../abi/gic-reg
 import type { Gic } from '../gic.ts';
 import type { Vcpu } from '../vcpu.ts';
 import type { Vm } from '../vm.ts';
-import { type GicState, type GicValue, readRegister } from './gic-state.ts';
+import { type GicState, type GicValue, gicRegisterName, readRegister } from './gic-state.ts';
 import type { SavedState, VcpuState } from './vcpu-state.ts';
 import { attempt, type Refusal } from './write-state.ts';
 
@@ -128,11 +128,6 @@ export function writeGic(gic: Gic, state: GicState, all: boolean): Refusal[] {
     }
   }
   return refusals;
-}
-
-/** `'GICR_ISENABLER0 of CPU 1'`: which CPU's where there is one of each. */
-export function gicRegisterName(name: string, cpu: bigint | undefined): string {
-  return cpu === undefined ? name : `${name} of CPU ${cpu.toString(16)}`;
 }
 
 /** The values of a state by register, in the order of a restore, whatever the order in which it has them. */
