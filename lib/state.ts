@@ -11,6 +11,7 @@ export {
   type HostComparison,
   WANTED_FEATURES,
 } from './compare/compare-hosts.ts';
+export type { GicBaseline } from './compare/gic-baseline.ts';
 export { decodeState } from './snapshot/decode-state.ts';
 export { diffStates, type StateDifference } from './snapshot/diff-states.ts';
 export { encodeState } from './snapshot/encode-state.ts';

@@ -9,11 +9,11 @@ import type { Vcpu } from '../vcpu.ts';
 import type { Vm } from '../vm.ts';
 import { onScratch } from './features.ts';
 import { differing, type Finding, type Remedy } from './finding.ts';
-import { type GicState, type GicValue, gicRegisterName } from './gic-state.ts';
+import { type GicState, type GicValue, gicRegisterName, readRegister } from './gic-state.ts';
 import type { VcpuTrial } from './plan-restore.ts';
 import type { SavedState, VcpuState } from './vcpu-state.ts';
-import { prepareDevices, presentValues, writeGic } from './write-devices.ts';
-import type { Refusal } from './write-state.ts';
+import { prepareDevices, presentValues, writeGic, writeGicRegister } from './write-devices.ts';
+import { attempt, type Refusal } from './write-state.ts';
 
 /** The devices of a state on a scratch VM, whose vCPUs are initialised. */
 export class DeviceTrial {
@@ -83,14 +83,8 @@ export class DeviceTrial {
     fields: Finding['fields'],
   ): Remedy | undefined {
     if (fields.length === 0) return undefined;
-    const state: GicState = {
-      placement,
-      irqs: undefined,
-      maintenanceIrq: undefined,
-      initialized: true,
-      registers: [{ ...entry, value }],
-    };
-    const isTaken = this.#source === undefined || takes(this.#source, state);
+    const pinned = { ...entry, value };
+    const isTaken = this.#source === undefined || takesRegister(this.#source, placement.version, pinned);
     if (!isTaken) return undefined;
     const change = fields.map(
       field => `${field.name} ${field.source.toString(16)} to ${field.destination.toString(16)}`,
@@ -137,15 +131,17 @@ function addPageFor(vm: Vm, { pvTime }: VcpuState): void {
 }
 
 /** Whether a new GIC of a host takes a register, and then has it. */
-function takes(kvm: Kvm, state: GicState): boolean {
+export function takesRegister(kvm: Kvm, version: 2 | 3, entry: GicValue): boolean {
+  const { register, cpu } = findGicRegister(version, entry.group, entry.attr)!;
   return onScratch(kvm, vcpu => {
     const { vm } = vcpu;
+    if (!vm.canCreateDevice(`ARM_VGIC_V${version}`)) return false;
     vcpu.init();
-    const refusals = prepareDevices(vm, { gic: state }, new Map());
-    if (refusals.length > 0) return false;
-    const { gic } = vm;
-    return (
-      writeGic(gic!, state, true).length === 0 && presentValues(gic!, state)[0] === state.registers[0]!.value
-    );
+    const gic = vm.createGic({ version });
+    gic.init();
+    // There is one CPU, of number or affinity 0.
+    const attr = cpu === undefined ? entry.attr : entry.attr & 0xffff_ffffn;
+    const refused = attempt(() => writeGicRegister(gic, register, { ...entry, attr }));
+    return refused === undefined && readRegister(gic, register, attr) === entry.value;
   });
 }

@@ -101,7 +101,7 @@ function prepareGic(vm: Vm, state: GicState): Refusal[] {
     );
   for (const [register, entries] of byRegister(state)) {
     // Only here on Linux 7, only later on kernels before, for which it is fixed: what came of it is seen in the end.
-    if (register.name === 'GICD_TYPER2') attempt(() => writeRegister(gic, register, entries[0]!));
+    if (register.name === 'GICD_TYPER2') attempt(() => writeGicRegister(gic, register, entries[0]!));
   }
   refusals.push(...refused(`GICv${gic.version} that is initialised`, () => gic.init()));
   return refusals;
@@ -116,7 +116,7 @@ export function writeGic(gic: Gic, state: GicState, all: boolean): Refusal[] {
   const refusals: Refusal[] = [];
   for (const [register, entries] of byRegister(state)) {
     for (const entry of entries) {
-      const error = attempt(() => writeRegister(gic, register, entry));
+      const error = attempt(() => writeGicRegister(gic, register, entry));
       if (error === undefined) continue;
       const { name, cpu } = findGicRegister(gic.version, entry.group, entry.attr)!;
       refusals.push({
@@ -140,8 +140,8 @@ function byRegister({ placement, registers }: GicState): ReadonlyMap<GicRegister
   return new Map([...all].filter(([, entries]) => entries.length > 0));
 }
 
-/** All that is set is cleared first: a VM that had a state before may have more set than this one. */
-function writeRegister(gic: Gic, register: GicRegister, { group, attr, value }: GicValue): void {
+/** Writes one register. All that is set is cleared first: a VM that had a state before may have more set than this one. */
+export function writeGicRegister(gic: Gic, register: GicRegister, { group, attr, value }: GicValue): void {
   const { clear, offset, bytes } = register;
   if (clear !== undefined) gic.setU32(group, attr - BigInt(offset - clear), 0xffff_ffff);
   if (bytes === 8) gic.setU64(group, attr, value);
