@@ -9,6 +9,7 @@
         mov     x28, x0
         mov     x27, #0
         mov     x20, #0                 // ticks
+        mov     x23, #0                 // those that were reported
         mov     x22, #0                 // the counter at the last one
         mov     x24, #0                 // interrupts that came, a bit each
         mov     x25, #1                 // whether time was in order
@@ -24,7 +25,7 @@
         mov     x0, #1
         msr     cntv_ctl_el0, x0
         isb
-next:   add     x23, x20, #4
+next:   add     x23, x23, #4
 1:      msr     daifset, #2             // between the question and WFI nothing may come
         cmp     x20, x23
         b.hs    2f
@@ -32,7 +33,7 @@ next:   add     x23, x20, #4
         msr     daifclr, #2
         b       1b
 2:      psci    PSCI_VERSION
-        report  x20
+        report  x23
         report  x0
         report  x25
         report  x24
