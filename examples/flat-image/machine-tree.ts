@@ -20,11 +20,12 @@ export interface MachineFacts {
   readonly initrd: { readonly start: number; readonly end: number } | undefined;
 }
 
-/** Cells of an interrupt: which kind, its number within that, and level-triggered, active high. */
+/** Cells of an interrupt: which kind, its number within that, and how it is triggered. */
 const SPI = 0;
 const PPI = 1;
 const LEVEL_HIGH = 4;
-const FIRST = { [SPI]: 32, [PPI]: 16 } as const;
+const FIRST_SPI = 32;
+const FIRST_PPI = 16;
 
 /** What the architecture's other timers have on `virt`. No guest here finds them, but the binding wants them first and last. */
 const SECURE_TIMER = 29;
@@ -67,7 +68,7 @@ export function machineTree(facts: MachineFacts): DeviceTreeNode {
       ...(gic === undefined ? {} : { [`intc@${hex(layout.distributor)}`]: gicNode(facts, gic) }),
       ...(pmu === undefined
         ? {}
-        : { pmu: { properties: { compatible: 'arm,armv8-pmuv3', interrupts: interrupt(PPI, pmu) } } }),
+        : { pmu: { properties: { compatible: 'arm,armv8-pmuv3', interrupts: ppi(facts, pmu) } } }),
       'apb-pclk': {
         properties: {
           compatible: 'fixed-clock',
@@ -81,7 +82,7 @@ export function machineTree(facts: MachineFacts): DeviceTreeNode {
         properties: {
           compatible: ['arm,pl011', 'arm,primecell'],
           reg: [...cells64(layout.pl011.base), ...cells64(UART_SIZE.pl011)],
-          interrupts: interrupt(SPI, layout.pl011.irq),
+          interrupts: spi(layout.pl011.irq),
           clocks: [CLOCK_PHANDLE, CLOCK_PHANDLE],
           'clock-names': ['uartclk', 'apb_pclk'],
         },
@@ -90,7 +91,7 @@ export function machineTree(facts: MachineFacts): DeviceTreeNode {
         properties: {
           compatible: 'ns16550a',
           reg: [...cells64(layout.uart8250.base), ...cells64(UART_SIZE['8250'])],
-          interrupts: interrupt(SPI, layout.uart8250.irq),
+          interrupts: spi(layout.uart8250.irq),
           'clock-frequency': [1_843_200],
         },
       },
@@ -132,8 +133,9 @@ function psciCompatible(version: string): string[] {
 }
 
 /** Secure, non-secure physical, virtual, hypervisor: in this order. */
-function timer({ timer: { physical, virtual } }: MachineFacts): DeviceTreeNode {
-  const interrupts = [SECURE_TIMER, physical, virtual, HYP_TIMER].flatMap(irq => interrupt(PPI, irq));
+function timer(facts: MachineFacts): DeviceTreeNode {
+  const { physical, virtual } = facts.timer;
+  const interrupts = [SECURE_TIMER, physical, virtual, HYP_TIMER].flatMap(irq => ppi(facts, irq));
   return { properties: { compatible: 'arm,armv8-timer', interrupts, 'always-on': true } };
 }
 
@@ -152,8 +154,14 @@ function gicNode({ layout, mpidrs }: MachineFacts, version: 2 | 3): DeviceTreeNo
   };
 }
 
-function interrupt(kind: typeof SPI | typeof PPI, irq: number): number[] {
-  return [kind, irq - FIRST[kind], LEVEL_HIGH];
+function spi(irq: number): number[] {
+  return [SPI, irq - FIRST_SPI, LEVEL_HIGH];
+}
+
+/** A GICv2 is told at which of its CPUs, a bit each from 8 on, a private interrupt is (arm,gic.yaml). */
+function ppi({ gic, mpidrs }: MachineFacts, irq: number): number[] {
+  const cpus = gic === 2 ? ((1 << mpidrs.length) - 1) << 8 : 0;
+  return [PPI, irq - FIRST_PPI, LEVEL_HIGH | cpus];
 }
 
 function hex(value: number): string {

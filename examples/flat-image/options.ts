@@ -107,7 +107,9 @@ function parse(args: string[]) {
     const [, option = ''] = /option '-{1,2}([\w-]+)/.exec((error as Error).message) ?? [];
     const meant = ELSEWHERE[option];
     if (meant !== undefined) throw new UsageError(`--${option} is --${meant} here; see --help`);
-    throw new UsageError(`${(error as Error).message.split('. ')[0]}; see --help`);
+    // The first sentence says what; the rest is about dashes.
+    const [said] = (error as Error).message.split(/\.(?:\s|$)/);
+    throw new UsageError(`${said}; see --help`);
   }
 }
 
