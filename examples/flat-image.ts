@@ -44,6 +44,7 @@ async function run(options: Options): Promise<number> {
       `${kvm.backend} KVM: ${kvm.host}; ${options.cpus} vCPU, ${options.memory} MiB, ${gic}, PSCI ${machine.psci}`,
     );
     const disconnect = connectInput(process.stdin, machine.console, () => machine.stop('Ctrl-A X'));
+    process.stdout.on('error', ({ message }) => machine.stop(`its console is gone: ${message}`));
     const { timeout } = options;
     const timer = timeout && setTimeout(() => machine.stop(`it ran for ${timeout} seconds`), timeout * 1000);
     const end = await machine.run();

@@ -14,7 +14,7 @@ const DEFAULT_TEXT_OFFSET = 0x8_0000;
 const UNSAID_SIZE = 2 * MIB;
 
 /** The header of an arm64 Linux image. */
-const HEADER = { textOffset: 8, imageSize: 16, flags: 24, magic: 56, size: 64 } as const;
+const HEADER = { textOffset: 8, imageSize: 16, flags: 24, magic: 56 } as const;
 const MAGIC = Buffer.from('ARM\x64');
 const FLAG_BIG_ENDIAN = 1n;
 
@@ -42,9 +42,10 @@ export interface Placement {
 export function readImage(path: string): Image {
   const file = readInput(path, 'the image');
   const bytes = file.readUInt16BE(0) === 0x1f8b ? unzip(path, file) : file;
-  refuseOthers(path, bytes);
-  if (bytes.length < HEADER.size || !bytes.subarray(HEADER.magic, HEADER.size - 4).equals(MAGIC))
+  if (!bytes.subarray(HEADER.magic, HEADER.magic + MAGIC.length).equals(MAGIC)) {
+    refuseOthers(path, bytes);
     return { bytes, textOffset: DEFAULT_TEXT_OFFSET, size: bytes.length + UNSAID_SIZE };
+  }
   const flags = bytes.readBigUInt64LE(HEADER.flags);
   const size = Number(bytes.readBigUInt64LE(HEADER.imageSize));
   if (flags & FLAG_BIG_ENDIAN)
@@ -83,8 +84,10 @@ function refuseOthers(path: string, bytes: Buffer): void {
       `${path} is an ELF file; make a flat image of it: aarch64-linux-gnu-objcopy -O binary ${path} ${flat}`,
     );
   }
-  if (bytes.toString('latin1', 0, 2) === 'MZ' && bytes.toString('latin1', 4, 8) === 'zimg')
-    throw new UsageError(`${path} is a compressed EFI image; give the uncompressed Image`);
+  if (bytes.toString('latin1', 0, 2) !== 'MZ') return;
+  const isKernel = bytes.toString('latin1', 4, 8) === 'zimg';
+  const cure = isKernel ? 'give the uncompressed Image' : 'there is no EFI here; build a flat image';
+  throw new UsageError(`${path} is an EFI program; ${cure}`);
 }
 
 /**

@@ -22,6 +22,8 @@ export interface Layout {
 }
 
 const REDISTRIBUTOR_SIZE = 0x2_0000;
+/** What `virt` has room for before the PL011, and where it has more. */
+const QEMU_REDISTRIBUTORS = { low: 0x080a_0000, most: 123, high: 0x40_0000_0000 } as const;
 const KVMTOOL_DISTRIBUTOR = 0x3fff_0000;
 
 const UARTS = {
@@ -34,7 +36,8 @@ export const LAYOUTS = {
     memory: 0x4000_0000,
     distributor: 0x0800_0000,
     cpuInterface: 0x0801_0000,
-    redistributors: () => 0x080a_0000,
+    redistributors: cpus =>
+      cpus > QEMU_REDISTRIBUTORS.most ? QEMU_REDISTRIBUTORS.high : QEMU_REDISTRIBUTORS.low,
     console: 'pl011',
     ...UARTS,
   },

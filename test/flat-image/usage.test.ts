@@ -58,7 +58,8 @@ describe('the command line', () => {
     ['no such initrd', [image, '--initrd', '/nonexistent.cpio'], /the initrd cannot be read: ENOENT/],
     ['an empty file', [file('empty', '')], /is empty/],
     ['an ELF file', [file('a.elf', '\x7fELF....')], /is an ELF file; .*objcopy -O binary .*a\.elf .*a\.flat/],
-    ['a compressed EFI image', [file('zimg', 'MZ\0\0zimg')], /give the uncompressed Image/],
+    ['a compressed EFI image', [file('zimg', 'MZ\0\0zimg')], /EFI program; give the uncompressed Image/],
+    ['an EFI program', [file('a.efi', 'MZ..........')], /is an EFI program; there is no EFI here/],
     ['damaged gzip', [file('a.gz', Buffer.from('1f8b0800', 'hex'))], /damaged/],
     [
       'a big-endian kernel',
