@@ -1,7 +1,10 @@
 /** Loads and stores as the interpreter does them: by the TLB, and what that does not have the slow way. */
 import { Evaluator } from './evaluator.ts';
-import { ADDRESS, SCRATCH } from './state.ts';
+import * as slots from './state.ts';
 import { entryOf, Tlb } from './tlb.ts';
+
+/** See `evaluator.ts`. */
+const { ADDRESS, SCRATCH } = slots;
 
 export abstract class DataPort extends Evaluator {
   /** Of loads and stores; which one depends on PSTATE. */

@@ -1,5 +1,8 @@
 /** The arithmetic of the interpreter: the builder's operations, each done at once. */
-import { C, CpuState, N, type PstateFeatures, SCRATCH, V, Z } from './state.ts';
+import * as slots from './state.ts';
+
+/** Of its own: V8 folds a constant of the module, and looks up one that it imports each time. */
+const { C, N, SCRATCH, V, Z } = slots;
 
 /**
  * Shifts by an amount that is no constant of the source are a product or a quotient: V8 has 64-bit machine operations
@@ -8,13 +11,13 @@ import { C, CpuState, N, type PstateFeatures, SCRATCH, V, Z } from './state.ts';
 const POWERS = BigUint64Array.from({ length: 64 }, (_, by) => 1n << BigInt(by));
 
 export class Evaluator {
-  readonly state: CpuState;
+  declare readonly state: slots.CpuState;
   /** The register file, and its halves: of the state, at hand. */
-  protected readonly registers: BigUint64Array;
-  protected readonly halves: Int32Array;
+  declare protected readonly registers: BigUint64Array;
+  declare protected readonly halves: Int32Array;
 
-  constructor(features: PstateFeatures) {
-    this.state = new CpuState(features);
+  constructor(features: slots.PstateFeatures) {
+    this.state = new slots.CpuState(features);
     this.registers = this.state.x;
     this.halves = this.state.halves;
   }

@@ -5,16 +5,16 @@ import type { Fields } from './pattern.ts';
 
 export class Instruction {
   /** What it does, as the interpreter runs it. */
-  readonly run: (cpu: Cpu, instruction: Instruction) => void;
-  readonly row: Row;
-  readonly word: number;
+  declare readonly run: (cpu: Cpu, instruction: Instruction) => void;
+  declare readonly row: Row;
+  declare readonly word: number;
   /** Registers as slots of the register file; which of them there are, the row's pattern says. */
   d = 0;
   n = 0;
   m = 0;
   a = 0;
-  /** Works on 64 bits, not on 32. */
-  sf = false;
+  /** Of the operation, in bits. */
+  width: 32 | 64 = 32;
   imm = 0n;
   /** A second immediate. */
   imm2 = 0n;
@@ -29,6 +29,15 @@ export class Instruction {
     this.row = row;
     this.word = word;
     this.run = run;
+  }
+
+  /** Works on 64 bits, not on 32. A field that held a boolean would cost V8 more to test. */
+  get sf(): boolean {
+    return this.width === 64;
+  }
+
+  set sf(is64: boolean) {
+    this.width = is64 ? 64 : 32;
   }
 }
 

@@ -68,9 +68,9 @@ export interface PstateFeatures {
 }
 
 export class CpuState {
-  readonly x: BigUint64Array;
+  declare readonly x: BigUint64Array;
   /** The same registers as halves: low, high, low … */
-  readonly halves: Int32Array;
+  declare readonly halves: Int32Array;
   /** V0-V31: two words each, low half first. */
   readonly v = new BigUint64Array(64);
   fpcr = 0n;
