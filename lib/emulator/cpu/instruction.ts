@@ -3,6 +3,7 @@ import type { Builder } from './builder.ts';
 import type { Cpu } from './cpu.ts';
 import type { Fields } from './pattern.ts';
 
+/** Its fields have no value before the constructor gives one (`declare`): V8 keeps the type of each that way. */
 export class Instruction {
   /** What it does, as the interpreter runs it. */
   declare readonly run: (cpu: Cpu, instruction: Instruction) => void;
@@ -21,6 +22,8 @@ export class Instruction {
   /** A shift, an extension, a lane size: numbers that choose among forms. */
   kind = 0;
   amount = 0;
+  /** Of addressing (`loads-stores.ts`). */
+  mode: 0 | 1 | 2 | 3 = 0;
   condition = 0;
   /** Of a branch, in bytes from its own address. */
   offset = 0;

@@ -17,7 +17,9 @@ export const ADDRESS = 38;
 export const PAGE = 39;
 /** For reading a value's halves as numbers. */
 export const SCRATCH = 40;
-const SLOTS = 41;
+/** A second operand that is more than a register. */
+export const OPERAND = 41;
+const SLOTS = 42;
 
 const BIT63 = 1n << 63n;
 
