@@ -99,6 +99,7 @@ const ALWAYS = new Set<string | symbol>([
   'gic',
   'smcccFilter',
   'pmu',
+  'deviceTypes',
   'handle',
   'check',
   'children',
