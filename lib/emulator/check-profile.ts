@@ -6,15 +6,7 @@
 import { didYouMean } from '../abi/nearest.ts';
 import { registerBits } from '../abi/register-id.ts';
 import { KvmError } from '../errors.ts';
-import {
-  CLIDR_RULES,
-  FORMAT,
-  GIC_ID_RULES,
-  type HostProfile,
-  PMU_RULES,
-  TIMER_CONTROL_RULES,
-  VERSION,
-} from './profile.ts';
+import { CLIDR_RULES, FORMAT, type HostProfile, PMU_RULES, TIMER_CONTROL_RULES, VERSION } from './profile.ts';
 
 /** Answers what a value must be, if it is not that. */
 type Check = (value: unknown) => string | undefined;
@@ -157,7 +149,7 @@ const gics = record({
   failureIsDeadly: flag,
   existenceFirst: flag,
   existingVcpuFirst: flag,
-  idRegisters: oneOf(GIC_ID_RULES),
+  setsIdRegisters: flag,
   physicalTimerMapped: flag,
   timerPpisPerVcpu: flag,
 });
@@ -216,6 +208,7 @@ const profile = record({
     abortSyndrome: hex,
     timerControl: oneOf(TIMER_CONTROL_RULES),
     emptyFilterRefused: flag,
+    identitySettledByRun: flag,
     rawCore: onlyTrue,
     beforeSve: onlyTrue,
     unknownFirmware: only('EINVAL'),

@@ -120,6 +120,11 @@ export interface ProfileBehaviours {
   readonly timerControl: TimerControlRule;
   /** A SMCCC filter of no functions is EINVAL; otherwise one from 0 on is of all (`kvm_smccc_set_filter`, hypercalls.c). */
   readonly emptyFilterRefused: boolean;
+  /**
+   * The first run of a VM takes the GIC from the ID registers where it has no GICv3 (`kvm_finalize_sys_regs`,
+   * sys_regs.c); what would change one of them later is EBUSY.
+   */
+  readonly identitySettledByRun: boolean;
 
   // Only modelled hosts have those that follow: their kernels are too old for the lab.
 
@@ -163,10 +168,6 @@ export interface ProfileGic {
   readonly deactivation?: boolean;
 }
 
-/** What makes the fields GIC of ID registers change. */
-export const GIC_ID_RULES = ['fixed', 'run', 'creation'] as const;
-export type GicIdRule = (typeof GIC_ID_RULES)[number];
-
 /** What kernels do about interrupt controllers, whichever they have. */
 export interface ProfileGics {
   readonly v2?: ProfileGic;
@@ -177,11 +178,8 @@ export interface ProfileGics {
   readonly existenceFirst: boolean;
   /** KVM_CREATE_VCPU sees that there is such a vCPU before it sees that the GIC is initialised. */
   readonly existingVcpuFirst: boolean;
-  /**
-   * ID_AA64PFR0_EL1.GIC and ID_PFR1_EL1.GIC: `'fixed'`; cleared by the first `'run'` where there is no GICv3; or set by its
-   * `'creation'` as well (`kvm_finalize_sys_regs`, sys_regs.c; `kvm_vgic_finalize_idregs`, vgic-init.c).
-   */
-  readonly idRegisters: GicIdRule;
+  /** A GICv3 puts itself into the ID registers when it is made, whatever was written (`kvm_vgic_finalize_idregs`). */
+  readonly setsIdRegisters: boolean;
   /** The physical timer of a guest is one of the host's, as the virtual one is: with VHE (`get_timer_map`, arch_timer.c). */
   readonly physicalTimerMapped: boolean;
   /** KVM_ARM_VCPU_TIMER_CTRL is EBUSY once the vCPU has run; else once any has (Linux 6.4). */

@@ -18,7 +18,7 @@ import { KVM_RUN_SIZE } from '../abi/exits.ts';
 import { sysRegId } from '../abi/register-id.ts';
 import { encodeVcpuInit } from '../abi/structs.ts';
 import type { DeviceHandle, KvmHandle, Result, VcpuHandle, VmHandle } from '../backend.ts';
-import type { GicIdRule, HostProfile, ProfileGic, ProfileGics } from '../emulator/profile.ts';
+import type { HostProfile, ProfileGic, ProfileGics } from '../emulator/profile.ts';
 import { ioctlError } from '../errors.ts';
 import { expectValue, type Scratch, withVcpus } from './scratch.ts';
 
@@ -47,7 +47,7 @@ const SGI_BASE = 0x1_0000n;
 /** PPI 30. */
 const PHYSICAL_TIMER = 1 << 30;
 const ID_AA64PFR0_EL1 = sysRegId(3, 0, 0, 4, 0);
-const GIC_SHIFT = 24n;
+const GIC_FIELD = 0xfn << 24n;
 
 /** A VM with a GIC and initialised vCPUs. */
 interface Bench {
@@ -120,7 +120,10 @@ export function recordGics(kvm: KvmHandle, target: number): Pick<HostProfile, 'd
       init(gic);
       return vm.createVcpu(0) === -ERRNO.EEXIST;
     }),
-    idRegisters: recordIdRegisters(kvm, target, types.includes(KVM_DEV_TYPE_ARM_VGIC_V3)),
+    setsIdRegisters: withVcpus(kvm, 1, scratch => {
+      scratch.vcpus[0]!.armVcpuInit(encodeVcpuInit(target, 0n));
+      return setsIdRegisters(scratch);
+    }),
     physicalTimerMapped: ask(type, bench => !keepsActive(bench, type)),
     timerPpisPerVcpu: ask(type, bench => changesPpiOfAnother(bench, type), 2),
   };
@@ -133,25 +136,14 @@ function enter(vcpu: VcpuHandle): void {
   vcpu.run(new Uint8Array(KVM_RUN_SIZE));
 }
 
-function recordIdRegisters(kvm: KvmHandle, target: number, hasV3: boolean): GicIdRule {
-  const field = (vcpu: VcpuHandle) => (expectValue(vcpu.getOneReg(ID_AA64PFR0_EL1)) >> GIC_SHIFT) & 0xfn;
-  const changesBy = (change: (scratch: Scratch) => void): boolean =>
-    withVcpus(kvm, 1, scratch => {
-      const [vcpu] = scratch.vcpus as [VcpuHandle];
-      vcpu.armVcpuInit(encodeVcpuInit(target, 0n));
-      const before = field(vcpu);
-      change(scratch);
-      return field(vcpu) !== before;
-    });
-  const isSetByCreation = changesBy(({ vm, vcpus: [vcpu] }) => {
-    if (!hasV3) return;
-    const value = expectValue(vcpu!.getOneReg(ID_AA64PFR0_EL1)) & ~(0xfn << GIC_SHIFT);
-    // From what it was to 0 and back is no change: a kernel that leaves it alone shows one.
-    if (vcpu!.setOneReg(ID_AA64PFR0_EL1, value) === 0) vm.createDevice(KVM_DEV_TYPE_ARM_VGIC_V3, 0);
-  });
-  const isClearedByRun = changesBy(({ vcpus: [vcpu] }) => enter(vcpu!));
-  if (!isClearedByRun) return 'fixed';
-  return isSetByCreation ? 'run' : 'creation';
+/** Whether a GICv3 is in the ID registers that userspace has taken it from. */
+function setsIdRegisters({ vm, vcpus: [vcpu] }: Scratch): boolean {
+  const read = () => expectValue(vcpu!.getOneReg(ID_AA64PFR0_EL1));
+  if (vcpu!.setOneReg(ID_AA64PFR0_EL1, read() & ~GIC_FIELD) < 0) return false;
+  const gic = vm.createDevice(KVM_DEV_TYPE_ARM_VGIC_V3, 0);
+  if (typeof gic === 'number') return false;
+  gic.close();
+  return (read() & GIC_FIELD) !== 0n;
 }
 
 /** Whether userspace can make the physical timer's interrupt active once the vCPU has run. */

@@ -7,7 +7,7 @@
 import { ERRNO } from '../../abi/errno.ts';
 import { KVM_ARM_VCPU } from '../../abi/vcpu-features.ts';
 import type { Result } from '../../backend.ts';
-import { showGic } from '../gic-fields.ts';
+import { clearGicFields } from '../gic-fields.ts';
 import { isPpi } from '../intids.ts';
 import { hasFeature } from '../register-access.ts';
 import type { VcpuState } from '../state.ts';
@@ -21,15 +21,20 @@ export function firstRun(vcpu: VcpuState, timers: Timers): Result {
   const { vm } = vcpu;
   // An old kernel asks once, and enters the vCPU at the next try whatever the answer was.
   if (vm.host.profile.gics?.failureIsDeadly === false) vcpu.hasRun = true;
-  const result = completeGic(vcpu) || enableTimers(vcpu, timers) || enablePmu(vcpu);
+  const result = completeGic(vcpu) || settleIdentity(vcpu) || enableTimers(vcpu, timers) || enablePmu(vcpu);
   if (result === 0) vcpu.hasRun = true;
   return result;
 }
 
 function completeGic({ vm }: VcpuState): Result {
-  const result = vm.gic?.mapResources() ?? 0;
-  if (result === 0) showGic(vm, 'run');
-  return result;
+  return vm.gic?.mapResources() ?? 0;
+}
+
+/** `kvm_finalize_sys_regs`, sys_regs.c: the system registers of a GIC are there with a GICv3. */
+function settleIdentity(vcpu: VcpuState): Result {
+  const { vm } = vcpu;
+  if (vm.host.profile.behaviours.identitySettledByRun && vm.gic?.model !== 3) clearGicFields(vcpu);
+  return 0;
 }
 
 /** `kvm_timer_enable`, arch_timer.c: each timer has a PPI of its own. */

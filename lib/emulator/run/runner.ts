@@ -224,6 +224,10 @@ export class VcpuRunner implements Runner, Runnable {
     return first !== undefined && (second === undefined || first < second) ? first : second;
   }
 
+  stopWaiting(): void {
+    this.#waits = false;
+  }
+
   wake(): void {
     this.#scheduler.wake();
   }
