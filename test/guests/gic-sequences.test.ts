@@ -16,6 +16,15 @@ interface Recording {
   readonly answers: readonly (readonly string[])[];
 }
 
+/** Seeds whose sequences are not compared, by host, and why. */
+const NOT_COMPARED: Readonly<Record<string, Readonly<Record<number, string>>>> = {
+  'linux-6.12-cortex-a57': {
+    3: 'it ends interrupts that it has not taken, which is UNPREDICTABLE (IHI 0048B, 4.4.5)',
+    6: 'it ends interrupts that it has not taken, which is UNPREDICTABLE (IHI 0048B, 4.4.5)',
+    14: 'it has a timer on for an instruction: whether its interrupt comes is a matter of time',
+  },
+};
+
 const FOLDER = new URL('gic-sequences/', import.meta.url);
 const SUFFIX = '.json.br';
 const hosts = readdirSync(FOLDER)
@@ -27,18 +36,19 @@ describe.each(hosts)('%s', host => {
     brotliDecompressSync(readFileSync(new URL(host + SUFFIX, FOLDER))).toString(),
   ) as Recording;
 
-  it.each(answers.map((expected, i) => ({ seed: from + i, expected })))(
-    'does as its kernel with the sequence of seed $seed',
-    ({ seed, expected }) => {
-      const steps = makeSequence(seed, model);
-      expect(steps.length).toBe(expected.length);
-      const kvm = Kvm.open({ backend: 'emulated', host });
-      const answered = play(kvm, model, steps);
-      kvm.close();
-      const at = answered.findIndex((answer, i) => answer !== expected[i]);
-      const named = (list: readonly string[]) =>
-        at < 0 ? 'alike' : `${describeStep(steps[at]!)}: ${list[at]}`;
-      expect(named(answered)).toBe(named(expected));
-    },
-  );
+  const compared = answers
+    .map((expected, i) => ({ seed: from + i, expected }))
+    .filter(({ seed }) => NOT_COMPARED[host]?.[seed] === undefined);
+
+  it.each(compared)('does as its kernel with the sequence of seed $seed', ({ seed, expected }) => {
+    const steps = makeSequence(seed, model);
+    expect(steps.length).toBe(expected.length);
+    const kvm = Kvm.open({ backend: 'emulated', host });
+    const answered = play(kvm, model, steps);
+    kvm.close();
+    const at = answered.findIndex((answer, i) => answer !== expected[i]);
+    const named = (list: readonly string[]) =>
+      at < 0 ? 'alike' : `${describeStep(steps[at]!)}: ${list[at]}`;
+    expect(named(answered)).toBe(named(expected));
+  });
 });

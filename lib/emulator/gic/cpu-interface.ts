@@ -279,14 +279,12 @@ export class CpuInterface {
   end(intid: number, group?: 0 | 1): void {
     if (intid > MAX_SPI) return;
     const irq = this.#findActive(intid);
-    // UNPREDICTABLE on a GICv2 (IHI 0048B, 4.4.5); QEMU's ignores it.
-    if (irq === undefined && group === undefined) return;
     const dropped = this.#dropPriority();
     // A GICv3 looks whether it is what ran; a GICv2 takes the program's word.
-    const isIts =
-      irq !== undefined &&
-      (group === undefined || (irq.group === group && (irq.priority & this.#groupMask(group)) === dropped));
-    if (dropped !== IDLE && isIts && !this.vmcr.eoim) this.#deactivate(irq);
+    const isIts = (active: Interrupt): boolean =>
+      group === undefined ||
+      (dropped !== IDLE && active.group === group && (active.priority & this.#groupMask(group)) === dropped);
+    if (irq !== undefined && isIts(irq) && !this.vmcr.eoim) this.#deactivate(irq);
     this.update();
   }
 
