@@ -81,7 +81,7 @@ export abstract class VcpuAttributes extends AttrResource<VcpuHandle> {
   }
 
   /** The PPIs of the timers, which all vCPUs of the VM have. */
-  getTimerIrqs(): Required<TimerIrqs> {
+  getTimerIrqs(): Readonly<Record<keyof TimerIrqs, number>> {
     const get = (attr: keyof typeof KVM_ARM_VCPU_TIMER) =>
       Buffer.from(this.getDeviceAttr(KVM_ARM_VCPU_TIMER_CTRL, KVM_ARM_VCPU_TIMER[attr], 4)).readInt32LE();
     return {
