@@ -204,6 +204,7 @@ const profile = record({
     abortSyndrome: hex,
     timerControl: oneOf(TIMER_CONTROL_RULES),
     emptyFilterRefused: flag,
+    identitySettledByRun: flag,
     rawCore: onlyTrue,
     beforeSve: onlyTrue,
     unknownFirmware: only('EINVAL'),

@@ -120,6 +120,11 @@ export interface ProfileBehaviours {
   readonly timerControl: TimerControlRule;
   /** A SMCCC filter of no functions is EINVAL; otherwise one from 0 on is of all (`kvm_smccc_set_filter`, hypercalls.c). */
   readonly emptyFilterRefused: boolean;
+  /**
+   * The first run of a VM takes the GIC from the ID registers where it has no GICv3 (`kvm_finalize_sys_regs`,
+   * sys_regs.c); what would change one of them later is EBUSY.
+   */
+  readonly identitySettledByRun: boolean;
 
   // Only modelled hosts have those that follow: their kernels are too old for the lab.
 

@@ -154,6 +154,7 @@ export const gic: Suite = ({ describe, it, open }) => {
         const made = vm.createGic();
         vcpu!.setTimerIrqs({ virtual: 20 });
         assert.deepEqual(other!.getTimerIrqs(), { virtual: 20, physical: 30 });
+        assert.throws(() => vcpu!.setTimerIrqs({ physical: 15 }), { code: 'ERR_OUT_OF_RANGE' });
         // kvm_arm_timer_set_attr(), arch/arm64/kvm/arch_timer.c: PPIs are 16 to 31
         refuses(() => vcpu!.setDeviceAttr(TIMER, 1, Uint8Array.of(15, 0, 0, 0)), 'EINVAL');
         refuses(() => vcpu!.setDeviceAttr(TIMER, 1, Uint8Array.of(32, 0, 0, 0)), 'EINVAL');

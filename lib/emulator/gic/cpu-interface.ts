@@ -80,18 +80,26 @@ export class CpuInterface {
     return findIcc(this, encoding);
   }
 
-  /** Samples the lines of the timers (`kvm_timer_update_irq`, arch/arm64/kvm/arch_timer.c). */
-  sampleTimers(): void {
-    for (const irq of this.privateIrqs) {
-      if (irq.input !== undefined) this.gic.inject(this, irq.intid, irq.input(), irq.owner);
+  /**
+   * Moves the lines of the timers: when the vCPU is loaded, to what they are; when it has left its guest, down as well, if
+   * the interrupt was not taken; and while it runs only up, and not those of active interrupts, which the hardware holds
+   * back (`kvm_timer_vcpu_load_gic`, arch/arm64/kvm/arch_timer.c; `vgic_irq_handle_resampling`, vgic.c).
+   */
+  moveTimers(when: 'loaded' | 'left' | 'runs'): void {
+    for (const irq of this.#timerIrqs) {
+      const level = irq.input!();
+      const moves = when === 'loaded' || (!irq.active && (level || when === 'left'));
+      if (moves) this.gic.inject(this, irq.intid, level, irq.owner);
     }
+  }
+
+  get #timerIrqs(): Interrupt[] {
+    return this.privateIrqs.filter(irq => irq.input !== undefined);
   }
 
   /** `kvm_vgic_reset_mapped_irq` */
   resetTimers(): void {
-    for (const irq of this.privateIrqs) {
-      if (irq.input !== undefined) irq.active = irq.pendingLatch = irq.lineLevel = false;
-    }
+    for (const irq of this.#timerIrqs) irq.active = irq.pendingLatch = irq.lineLevel = false;
     this.update();
   }
 
@@ -216,6 +224,8 @@ export class CpuInterface {
     this.#prioritiesOf(irq.group)[level >> 5]! |= 1 << (level & 31);
     irq.active = true;
     if (irq.isEdge) irq.pendingLatch = false;
+    // Of a timer only the rise is seen: the next comes when it is ended (`vgic_v3_populate_lr`).
+    if (irq.input !== undefined) irq.lineLevel = false;
     if (this.gic.model === 2 && irq.intid < NR_SGIS) {
       irq.activeSource = lowestBit(irq.source);
       irq.source &= ~(1 << irq.activeSource);
@@ -241,6 +251,7 @@ export class CpuInterface {
     irq.active = false;
     // What was latched of a level interrupt is gone once it was handled (`vgic_v3_fold_lr`).
     if (!irq.isEdge) irq.pendingLatch = false;
+    if (irq.input !== undefined) irq.lineLevel = irq.input();
     if (!irq.isEdge && irq.input === undefined && irq.intid >= NR_PRIVATE_IRQS) this.gic.acknowledged(irq);
   }
 

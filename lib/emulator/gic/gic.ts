@@ -63,6 +63,8 @@ export class Gic {
   /** The maintenance interrupt; 0 while nobody has chosen one. */
   maintenanceIrq = 0;
   propbaser = 0n;
+  /** Whose guest makes an access; undefined where userspace does. */
+  running: CpuInterface | undefined;
   #spis: Interrupt[] = [];
 
   constructor(vm: VmState, model: 2 | 3, profile: ProfileGic) {
@@ -218,6 +220,14 @@ export class Gic {
   /** The guest has ended a level interrupt of a device (`kvm_notify_acked_irq`). */
   acknowledged(irq: Interrupt): void {
     this.irqfds.acknowledged(irq.intid - NR_PRIVATE_IRQS);
+  }
+
+  /**
+   * The level of a timer's interrupt as the kernel looks it up for a guest: of the timer with that number that the running
+   * vCPU has, whoever's the interrupt is (`kvm_arch_timer_get_input_level`, arch/arm64/kvm/arch_timer.c).
+   */
+  inputLevel({ intid }: Interrupt): boolean {
+    return this.running?.privateIrqs[intid]?.input?.() ?? false;
   }
 
   /** The vCPU is entered, or has left its guest to have something done. */

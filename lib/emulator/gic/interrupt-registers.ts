@@ -63,7 +63,7 @@ export const enable = {
   read: bitsOf(irq => irq.enabled),
   set: forOnes((irq, { gic }) => {
     // The device may have moved the line while nobody looked.
-    if (irq.input !== undefined) irq.lineLevel = irq.input();
+    if (irq.input !== undefined) irq.lineLevel = gic.inputLevel(irq);
     irq.enabled = true;
     gic.queue(irq);
   }),
@@ -108,7 +108,7 @@ const userSetPending = accepted(forOnes(setPending));
 const userClearPending = accepted(forOnes(clearPending));
 
 export const pending = {
-  read: bitsOf(irq => (irq.input !== undefined && !irq.isEdge ? irq.input() : irq.pending)),
+  read: bitsOf((irq, { gic }) => (irq.input === undefined ? irq.pending : gic.inputLevel(irq))),
   set: forOnes(unlessV2Sgi(setPending)),
   clear: forOnes(unlessV2Sgi(clearPending)),
   /** What was latched, of a GICv3; userspace has levels by an attribute of their own. */

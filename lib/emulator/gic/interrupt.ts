@@ -29,7 +29,7 @@ export class Interrupt {
   queuedAt: CpuInterface | undefined;
   /** The device in the kernel whose line it is; userspace moves it in vain. */
   owner: object | undefined;
-  /** The level of a timer that it belongs to (`irq->hw`): what the guest sees of it is that, whatever was latched. */
+  /** The level of the timer that it belongs to (`irq->hw`). */
   input: (() => boolean) | undefined;
 
   constructor(intid: number, target: CpuInterface | undefined) {

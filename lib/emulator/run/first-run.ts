@@ -5,10 +5,11 @@
  * @packageDocumentation
  */
 import { ERRNO } from '../../abi/errno.ts';
+import { sysRegId } from '../../abi/register-id.ts';
 import { KVM_ARM_VCPU } from '../../abi/vcpu-features.ts';
 import type { Result } from '../../backend.ts';
 import { isPpi } from '../intids.ts';
-import { hasFeature } from '../register-access.ts';
+import { cellsOf, hasFeature } from '../register-access.ts';
 import type { VcpuState } from '../state.ts';
 import type { GuestTimer } from './guest-timers.ts';
 
@@ -20,13 +21,30 @@ export function firstRun(vcpu: VcpuState, timers: Timers): Result {
   const { vm } = vcpu;
   // An old kernel asks once, and enters the vCPU at the next try whatever the answer was.
   if (vm.host.profile.gics?.failureIsDeadly === false) vcpu.hasRun = true;
-  const result = completeGic(vcpu) || enableTimers(vcpu, timers) || enablePmu(vcpu);
+  const result = completeGic(vcpu) || settleIdentity(vcpu) || enableTimers(vcpu, timers) || enablePmu(vcpu);
   if (result === 0) vcpu.hasRun = true;
   return result;
 }
 
 function completeGic({ vm }: VcpuState): Result {
   return vm.gic?.mapResources() ?? 0;
+}
+
+const GIC_FIELDS = [
+  [sysRegId(3, 0, 0, 4, 0), 24n], // ID_AA64PFR0_EL1
+  [sysRegId(3, 0, 0, 1, 1), 28n], // ID_PFR1_EL1
+] as const;
+
+/** `kvm_finalize_sys_regs`, sys_regs.c: the system registers of a GIC are there with a GICv3. */
+function settleIdentity(vcpu: VcpuState): Result {
+  const { vm, configuration } = vcpu;
+  if (!vm.host.profile.behaviours.identitySettledByRun || vm.gic?.model === 3) return 0;
+  for (const [id, shift] of GIC_FIELDS) {
+    const { cell, scope } = configuration!.registers.get(id)!;
+    const cells = cellsOf(vcpu, scope);
+    cells[cell] = cells[cell]! & ~(0xfn << shift);
+  }
+  return 0;
 }
 
 /** `kvm_timer_enable`, arch_timer.c: each timer has a PPI of its own. */

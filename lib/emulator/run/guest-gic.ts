@@ -18,10 +18,22 @@ export interface FrameAccess {
   write(cpu: CpuInterface, value: bigint): undefined;
 }
 
-/** Before the guest goes on: the timers' lines as they are now, and what the hardware is loaded with. */
-export function enterWithGic(cpu: CpuInterface): void {
+/** The vCPU is loaded: KVM_RUN begins. */
+export function loadGic(cpu: CpuInterface): void {
   cpu.load();
-  cpu.sampleTimers();
+  cpu.moveTimers('loaded');
+  cpu.gic.sync(cpu);
+}
+
+/** Before the guest goes on. */
+export function enterWithGic(cpu: CpuInterface): void {
+  cpu.moveTimers('runs');
+  cpu.gic.sync(cpu);
+}
+
+/** The guest is left, to have something done for it. */
+export function leaveWithGic(cpu: CpuInterface): void {
+  cpu.moveTimers('left');
   cpu.gic.sync(cpu);
 }
 
@@ -57,12 +69,22 @@ export function findFrame(gic: Gic, address: number, bytes: number): FrameAccess
 /** @param owner - whose registers they are; the CPU's that makes the access, where it is not said */
 function frame(regions: readonly Region[], offset: number, bytes: number, owner?: CpuInterface): FrameAccess {
   return {
-    read: cpu => readFrame(regions, owner ?? cpu, offset, bytes),
+    read: cpu => asGuest(cpu, () => readFrame(regions, owner ?? cpu, offset, bytes)),
     write(cpu, value) {
-      writeFrame(regions, owner ?? cpu, offset, bytes, value);
+      asGuest(cpu, () => writeFrame(regions, owner ?? cpu, offset, bytes, value));
       return undefined;
     },
   };
+}
+
+function asGuest<Result>(cpu: CpuInterface, access: () => Result): Result {
+  leaveWithGic(cpu);
+  cpu.gic.running = cpu;
+  try {
+    return access();
+  } finally {
+    cpu.gic.running = undefined;
+  }
 }
 
 function cpuFrame(offset: number): FrameAccess {

@@ -19,7 +19,7 @@ import { hasFeature } from '../register-access.ts';
 import type { Runner, VcpuState } from '../state.ts';
 import { ExitArea } from './exit-area.ts';
 import { firstRun } from './first-run.ts';
-import { enterWithGic, findFrame } from './guest-gic.ts';
+import { enterWithGic, findFrame, leaveWithGic, loadGic } from './guest-gic.ts';
 import { GuestRegisters } from './guest-registers.ts';
 import { machineOf } from './machine.ts';
 import { loadRegisters, storeRegisters } from './registers.ts';
@@ -63,7 +63,7 @@ export class VcpuRunner implements Runner, Runnable {
   }
 
   run(bytes: Uint8Array): Result {
-    return this.#begin(bytes) ?? this.#scheduler.runSync(this);
+    return this.#begin(bytes) ?? this.#leave(this.#scheduler.runSync(this));
   }
 
   start(bytes: Uint8Array, done: (result: Result) => void): Result {
@@ -75,7 +75,7 @@ export class VcpuRunner implements Runner, Runnable {
     this.#vcpu.isRunning = true;
     this.#scheduler.start(this, outcome => {
       this.#vcpu.isRunning = false;
-      done(outcome);
+      done(this.#leave(outcome));
     });
     return 0;
   }
@@ -90,6 +90,7 @@ export class VcpuRunner implements Runner, Runnable {
       const refusal = firstRun(vcpu, [virtual, physical]);
       if (refusal < 0) return refusal;
     }
+    if (vcpu.gic !== undefined) loadGic(vcpu.gic);
     vcpu.vm.machine!.suspectMemory();
     if (this.#cpu.pendingMmio !== undefined) {
       this.#load();
@@ -99,6 +100,12 @@ export class VcpuRunner implements Runner, Runnable {
     // immediate_exit: the last reason stays.
     vcpu.kicked = false;
     return -ERRNO.EINTR;
+  }
+
+  #leave(result: Result): Result {
+    const { gic } = this.#vcpu;
+    if (gic !== undefined) leaveWithGic(gic);
+    return result;
   }
 
   step(budget: number): Result | 'ran' | 'waits' {
@@ -180,7 +187,6 @@ export class VcpuRunner implements Runner, Runnable {
     const { gic } = this.#vcpu;
     const frame = gic && findFrame(gic.gic, address, size);
     if (frame !== undefined) {
-      gic!.gic.sync(gic!);
       this.#cpu.completeMmio(data === undefined ? frame.read(gic!) : frame.write(gic!, data));
       return 'ran';
     }
@@ -216,6 +222,10 @@ export class VcpuRunner implements Runner, Runnable {
     const { virtual, physical } = this.#registers;
     const [first, second] = [virtual.ticksToGo, physical.ticksToGo];
     return first !== undefined && (second === undefined || first < second) ? first : second;
+  }
+
+  stopWaiting(): void {
+    this.#waits = false;
   }
 
   wake(): void {

@@ -21,6 +21,8 @@ export interface Runnable {
   step(budget: number): Result | 'ran' | 'waits';
   /** Ticks until something wakes it that it waits for; undefined: nothing that it knows of. */
   ticksToWake(): bigint | undefined;
+  /** It waits no more: its run ends without what it waited for, as by a signal. */
+  stopWaiting(): void;
 }
 
 /** Those of a VM that are in KVM_RUN. */
@@ -140,6 +142,7 @@ export class Scheduler {
   #sleepSync(runnable: Runnable): void {
     const ticks = this.#ticksToWake(this.#inOrder(runnable));
     if (ticks === undefined) {
+      runnable.stopWaiting();
       throw new KvmError(
         'ERR_WAITS_FOREVER',
         'ERR_WAITS_FOREVER: The guest waits, and nothing can wake it while this thread waits for the guest: use run()',
