@@ -8,7 +8,7 @@
  */
 import * as slots from './state.ts';
 
-/** Of its own: V8 folds a constant of the module, and looks up one that it imports each time. */
+/** The module's own: V8 folds these, and looks up what a module imports each time. */
 const { C, N, SCRATCH, V, Z } = slots;
 
 /**

@@ -42,17 +42,17 @@ const { postIndex, preIndex, register } = MODE;
  * Each transfer and each pair has its semantics as one function, for all modes: a function that the others call would
  * be one more call of V8's, to one of many. Gives the base, for {@link writeBack}.
  */
-function address<V, C>(b: Builder<V, C>, i: Instruction): V {
+const address = <V, C>(b: Builder<V, C>, i: Instruction): V => {
   const base = b.base(i.n);
   if (i.mode === register) atRegisterOffset(b, i);
   else if (i.mode === postIndex) b.at(base);
   else b.at(b.add(base, b.constant(i.imm)));
   return base;
-}
+};
 
-function writeBack<V, C>(b: Builder<V, C>, i: Instruction, base: V): void {
+const writeBack = <V, C>(b: Builder<V, C>, i: Instruction, base: V): void => {
   if (i.mode === postIndex || i.mode === preIndex) b.setX(i.n, b.add(base, b.constant(i.imm)));
-}
+};
 
 const TRANSFERS: readonly Transfer[] = [
   store('b', 0, (b, i) => {
