@@ -69,7 +69,7 @@ export class Vcpu extends VcpuAttributes {
   #initializedWith: VcpuInit | undefined;
   /** Of `struct kvm_run`: what the last run left, and the answer for the next. */
   readonly #area = new Uint8Array(KVM_RUN_SIZE);
-  readonly #exits = new ExitDecoder(this.#area);
+  #exits: ExitDecoder | undefined;
   /** The guest waits for what the program makes of its access: the last exit was for MMIO. */
   #owesMmio = false;
   /** Rejects the run that goes on. */
@@ -327,6 +327,7 @@ export class Vcpu extends VcpuAttributes {
   #exit(result: Result): Exit {
     this.#owesMmio = false;
     if (result === EINTR) return { reason: 'INTR' };
+    this.#exits ??= new ExitDecoder(this.#area);
     // The one exit with which KVM_RUN fails (api.rst 5). Errors before the guest was entered leave the last reason.
     const isFault = FAULTS.includes(result) && this.#exits.reason === KVM_EXIT.KVM_EXIT_MEMORY_FAULT;
     if (!isFault) this.#check('KVM_RUN', result);
