@@ -9,6 +9,7 @@ import type { Machine } from './machine.ts';
 import {
   type Bytes,
   completeMmio,
+  dropTag,
   fetchPage,
   loadSlowly,
   type PendingMmio,
@@ -218,6 +219,7 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
     }
     const { illegal } = this.state;
     if (illegal) throw new Exception(syndrome(EC.illegalState, 0), this.pc());
+    dropTag(this);
     if (this.#offset & 3) throw new Exception(syndrome(EC.pcAlignment, 0), this.pc(), this.pc());
     const page = fetchPage(this, this.#codeTlb);
     this.#standIn();
