@@ -16,6 +16,7 @@ import { flatIoctl, NOT_YET_ON_VCPU, notEmulated } from './ioctl.ts';
 import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
 import { isCore, rawCore } from './raw-core.ts';
 import { loadRunner } from './run/load.ts';
+import { setSettled } from './settled-registers.ts';
 import type { Configuration, RegisterAccess, Runner, VcpuState } from './state.ts';
 import { getVcpuAttr, hasVcpuAttr, setVcpuAttr } from './vcpu-attributes.ts';
 
@@ -78,7 +79,9 @@ export class EmulatedVcpu implements VcpuHandle {
     const vcpu = this.#state;
     if (vcpu === undefined) return -ERRNO.EBADF;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
-    return find(vcpu, vcpu.configuration, id)?.set(vcpu, value) ?? missingRegister(vcpu.vm.host.profile, id);
+    const access = find(vcpu, vcpu.configuration, id);
+    if (access === undefined) return missingRegister(vcpu.vm.host.profile, id);
+    return setSettled(vcpu, id, access, value) ?? access.set(vcpu, value);
   }
 
   getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result {

@@ -26,6 +26,8 @@ const VERSIONS = ['0.2', '1.0', '1.1', '1.2', '1.3'];
 const PVTIME = 2;
 const PVTIME_IPA = 0n;
 const SCTLR_EL1 = sysRegId(3, 0, 1, 0, 0);
+/** op0 3, op1 0 or 3, CRn 0: what identifies a vCPU. */
+const ID_REGISTERS = new Set([0, 3].map(op1 => sysRegId(3, op1, 0, 0, 0) >> 7n));
 const SCTLR_EE = 1n << 25n;
 
 type Step = (s: Sequence, vm: string, vcpus: readonly string[]) => void;
@@ -100,10 +102,19 @@ const turnOn: Step = (s, _vm, vcpus) =>
 const byteOrder: Step = (s, _vm, vcpus) =>
   s.call(s.random.pick(vcpus), 'setOneReg', SCTLR_EL1, 0xc5_0078n | (s.random.oneIn(2) ? SCTLR_EE : 0n));
 
+/** Once a VM has run it is what it is. */
+const identity: Step = (s, _vm, vcpus) => {
+  const ids = s.registers.ruled.filter(id => ID_REGISTERS.has(id >> 7n));
+  if (ids.length === 0) return;
+  const id = s.random.pick(ids);
+  s.call(s.random.pick(vcpus), 'setOneReg', id, s.registers.modest(id));
+};
+
 const SETUP: readonly (readonly [number, Step])[] = [
   [2, version],
   [2, bitmap],
   [1, stolenTime],
+  [2, identity],
 ];
 const STEPS: readonly (readonly [number, Step])[] = [
   [30, call],
@@ -112,6 +123,8 @@ const STEPS: readonly (readonly [number, Step])[] = [
   [1, bitmap],
   [1, stolenTime],
   [1, byteOrder],
+  [1, identity],
+  [1, filter],
   [1, (s, _vm, vcpus) => s.call(s.random.pick(vcpus), 'state')],
 ];
 
