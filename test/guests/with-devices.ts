@@ -1,11 +1,11 @@
-/** What only real kernels do so far: interrupts and debugging. */
+/** What only real kernels do so far beside interrupts: eventfds that guests signal, and debugging. */
 import type { Suite } from '#lib/testing.js';
-import { gic } from '../contract/gic.ts';
+import { ioEventFds } from '../contract/io-event-fds.ts';
 import { debugging } from './debugging.ts';
-import { interrupts } from './interrupts.ts';
+import { suite as interrupts } from './with-interrupts.ts';
 
 export const suite: Suite = tools => {
-  tools.describe('interrupts', () => interrupts(tools));
+  interrupts(tools);
   tools.describe('debugging', () => debugging(tools));
-  tools.describe('gic', () => gic(tools));
+  tools.describe('ioEventFds', () => ioEventFds(tools));
 };

@@ -145,6 +145,7 @@ const BEHAVIOURS: Readonly<Record<keyof ProfileBehaviours, string>> = {
   timerControl:
     'what CNTx_CTL shows: its status as it is now, what was written but the status, or all that was',
   emptyFilterRefused: 'an SMCCC filter of no functions is EINVAL',
+  identitySettledByRun: 'the first run settles the ID registers of a VM: changes are then EBUSY',
   rawCore: 'core registers are any bytes of struct kvm_regs',
   beforeSve: 'KVM_ARM_VCPU_FINALIZE and the registers of SVE are unknown',
   unknownFirmware: 'what a firmware register that is not there gives, in place of ENOENT',

@@ -8,6 +8,7 @@ import { encodeRegisterId, sysRegId } from '../../abi/register-id.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { encodingOf, type Refusal, type SystemRegisters } from '../cpu/system-registers.ts';
 import type { VcpuState } from '../state.ts';
+import { readIcc, writeIcc } from './guest-gic.ts';
 import { GuestTimer } from './guest-timers.ts';
 
 const SYSTEM_REGISTER = sysRegId(0, 0, 0, 0, 0);
@@ -202,6 +203,9 @@ export class GuestRegisters implements SystemRegisters {
   }
 
   read(encoding: number, _level: 0 | 1, cpu: Cpu): bigint | Refusal {
+    const { gic } = this.#vcpu;
+    const icc = gic?.findIcc(encoding);
+    if (icc !== undefined) return readIcc(gic!, icc);
     if (!this.#has(encoding)) return 'undefined';
     const access = ACCESSES.get(encoding);
     if (access !== undefined) return access.read?.(this, cpu) ?? 'undefined';
@@ -211,6 +215,9 @@ export class GuestRegisters implements SystemRegisters {
   }
 
   write(encoding: number, value: bigint, _level: 0 | 1, cpu: Cpu): Refusal | undefined {
+    const { gic } = this.#vcpu;
+    const icc = gic?.findIcc(encoding);
+    if (icc !== undefined) return writeIcc(gic!, icc, value);
     if (!this.#has(encoding)) return 'undefined';
     const access = ACCESSES.get(encoding);
     if (access !== undefined) {

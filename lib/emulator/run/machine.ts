@@ -43,27 +43,7 @@ export function machineOf(vcpu: VcpuState): { readonly machine: Machine; readonl
   return { machine: vm.machine, scheduler };
 }
 
-const ID_AA64PFR0_EL1 = sysRegId(3, 0, 0, 4, 0);
-const ID_PFR1_EL1 = sysRegId(3, 0, 0, 1, 1);
-/** The fields that tell of the system registers of a GIC. */
-const GIC_FIELDS = [
-  [ID_AA64PFR0_EL1, 0xfn << 24n],
-  [ID_PFR1_EL1, 0xfn << 28n],
-] as const;
-
-/**
- * A VM without a GIC loses those when it first runs, where ID registers are the VM's and no machine's
- * (`kvm_finalize_sys_regs`, arch/arm64/kvm/sys_regs.c).
- */
-function finalizeIdRegisters({ configuration, vm }: VcpuState): void {
-  for (const [id, field] of GIC_FIELDS) {
-    const access = configuration!.registers.get(id);
-    if (access?.scope === 'vm') vm.cells[access.cell]! &= ~field;
-  }
-}
-
 function makeMachine(vcpu: VcpuState): Machine {
-  finalizeIdRegisters(vcpu);
   const read = (id: bigint): bigint => {
     const value = vcpu.configuration!.registers.get(id)?.get(vcpu);
     return typeof value === 'bigint' ? value : 0n;

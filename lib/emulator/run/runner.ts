@@ -18,6 +18,8 @@ import { notEmulated } from '../ioctl.ts';
 import { hasFeature } from '../register-access.ts';
 import type { Runner, VcpuState } from '../state.ts';
 import { ExitArea } from './exit-area.ts';
+import { firstRun } from './first-run.ts';
+import { enterWithGic, findFrame, leaveWithGic, loadGic } from './guest-gic.ts';
 import { GuestRegisters } from './guest-registers.ts';
 import { machineOf } from './machine.ts';
 import { loadRegisters, storeRegisters } from './registers.ts';
@@ -61,13 +63,20 @@ export class VcpuRunner implements Runner, Runnable {
   }
 
   run(bytes: Uint8Array): Result {
-    return this.#begin(bytes) ?? this.#scheduler.runSync(this);
+    return this.#begin(bytes) ?? this.#leave(this.#scheduler.runSync(this));
   }
 
   start(bytes: Uint8Array, done: (result: Result) => void): Result {
     const result = this.#begin(bytes);
-    if (result === undefined) this.#scheduler.start(this, done);
-    else setImmediate(() => done(result));
+    if (result !== undefined) {
+      setImmediate(() => done(result));
+      return 0;
+    }
+    this.#vcpu.isRunning = true;
+    this.#scheduler.start(this, outcome => {
+      this.#vcpu.isRunning = false;
+      done(this.#leave(outcome));
+    });
     return 0;
   }
 
@@ -76,6 +85,12 @@ export class VcpuRunner implements Runner, Runnable {
     const vcpu = this.#vcpu;
     if (!this.#area.isOver(bytes)) this.#area = new ExitArea(bytes);
     checkEmulated(vcpu);
+    if (!vcpu.hasRun) {
+      const { virtual, physical } = this.#registers;
+      const refusal = firstRun(vcpu, [virtual, physical]);
+      if (refusal < 0) return refusal;
+    }
+    if (vcpu.gic !== undefined) loadGic(vcpu.gic);
     vcpu.vm.machine!.suspectMemory();
     if (this.#cpu.pendingMmio !== undefined) {
       this.#load();
@@ -85,6 +100,12 @@ export class VcpuRunner implements Runner, Runnable {
     // immediate_exit: the last reason stays.
     vcpu.kicked = false;
     return -ERRNO.EINTR;
+  }
+
+  #leave(result: Result): Result {
+    const { gic } = this.#vcpu;
+    if (gic !== undefined) leaveWithGic(gic);
+    return result;
   }
 
   step(budget: number): Result | 'ran' | 'waits' {
@@ -101,13 +122,14 @@ export class VcpuRunner implements Runner, Runnable {
       this.forget();
       applyPendingReset(vcpu);
     }
-    if (this.#linesChanged()) {
+    if (vcpu.gic !== undefined) enterWithGic(vcpu.gic);
+    else if (this.#linesChanged()) {
       this.#waits = false;
       this.#area.exit(KVM_EXIT.KVM_EXIT_INTR);
       return -ERRNO.EINTR;
     }
     this.#load();
-    if (this.#waits && !this.#cpu.interrupted) return 'waits';
+    if (this.#waits && !this.#cpu.interrupted && !this.#hasPending) return 'waits';
     this.#waits = false;
     if (vcpu.mpState === KVM_MP_STATE_SUSPENDED) return this.#suspended();
     const ticks = this.ticksToWake();
@@ -161,9 +183,24 @@ export class VcpuRunner implements Runner, Runnable {
     return 0;
   }
 
-  #mmio({ address, size, data }: MmioExit): Result {
+  #mmio({ address, size, data }: MmioExit): Result | 'ran' {
+    const { gic } = this.#vcpu;
+    const frame = gic && findFrame(gic.gic, address, size);
+    if (frame !== undefined) {
+      this.#cpu.completeMmio(data === undefined ? frame.read(gic!) : frame.write(gic!, data));
+      return 'ran';
+    }
     this.#area.mmio(address, size, data);
     return 0;
+  }
+
+  /**
+   * Whether the GIC has something for a vCPU that waits (`kvm_arch_vcpu_runnable`, arm.c), or a timer has fired, which its
+   * interrupt need not be enabled for (`kvm_vcpu_check_block`, virt/kvm/kvm_main.c).
+   */
+  get #hasPending(): boolean {
+    const { gic } = this.#vcpu;
+    return gic?.hasPending === true || (gic !== undefined && this.#lines !== 0n);
   }
 
   /** Of `s.regs.device_irq_level`. */
@@ -195,6 +232,14 @@ export class VcpuRunner implements Runner, Runnable {
     this.#scheduler.wake();
   }
 
+  inputsChanged(): void {
+    if (this.#loaded) {
+      this.#cpu.setIrq(this.#vcpu.irq);
+      this.#cpu.setFiq(this.#vcpu.fiq);
+    }
+    this.#scheduler.wake();
+  }
+
   settle(): void {
     if (!this.#loaded) return;
     const { serror } = this.#cpu;
@@ -218,12 +263,15 @@ export class VcpuRunner implements Runner, Runnable {
   }
 
   forget(): void {
+    // The timers' interrupts begin anew (`kvm_timer_vcpu_reset`, arch_timer.c).
+    this.#vcpu.gic?.resetTimers();
     this.#cpu.pendingMmio = undefined;
     this.#waits = false;
     this.#loaded = false;
   }
 
   abandon(): void {
+    this.#vcpu.isRunning = false;
     this.#scheduler.abandon(this);
   }
 }
