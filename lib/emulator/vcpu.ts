@@ -16,7 +16,6 @@ import { flatIoctl, NOT_YET_ON_VCPU, notEmulated } from './ioctl.ts';
 import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
 import { isCore, rawCore } from './raw-core.ts';
 import { loadRunner } from './run/load.ts';
-import { setSettled } from './settled-registers.ts';
 import type { Configuration, RegisterAccess, Runner, VcpuState } from './state.ts';
 import { getVcpuAttr, hasVcpuAttr, setVcpuAttr } from './vcpu-attributes.ts';
 
@@ -83,9 +82,7 @@ export class EmulatedVcpu implements VcpuHandle {
     const vcpu = this.#state;
     if (vcpu === undefined) return this.#refusal;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
-    const access = find(vcpu, vcpu.configuration, id);
-    if (access === undefined) return missingRegister(vcpu.vm.host.profile, id);
-    return setSettled(vcpu, id, access, value) ?? access.set(vcpu, value);
+    return find(vcpu, vcpu.configuration, id)?.set(vcpu, value) ?? missingRegister(vcpu.vm.host.profile, id);
   }
 
   getRegs(ids: BigUint64Array, words: BigUint64Array, status: Int32Array): Result {
