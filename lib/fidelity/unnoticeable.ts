@@ -41,6 +41,7 @@ const OF_HOST: readonly (readonly [
     'a VM of this kernel has no SMCCC filter',
   ],
   [/^behaviours\.identitySettledByRun/, () => true, 'no vCPU of a trace runs'],
+  [/^gics\./, () => true, 'no VM of a trace has a device'],
   [
     /^pmus\.\d+: /,
     ({ behaviours }) => behaviours.pmu === 'stored',

@@ -7,6 +7,7 @@ import type { Suite } from '#lib/testing.js';
 import type { Vcpu } from '#lib/vcpu.js';
 import type { Vm } from '#lib/vm.js';
 import { Machine } from '../guests/machine.ts';
+import { kernelOf } from './kernel.ts';
 import { refuses, withKvm } from './suite.ts';
 
 const GROUP = KVM_DEV_ARM_VGIC_GRP;
@@ -99,6 +100,29 @@ export const gic: Suite = ({ describe, it, open }) => {
   });
 
   describe('the order', () => {
+    it('a GIC that is nowhere when a vCPU first runs is ENXIO, and the end of the VM from Linux 6.1 on: EIO', context => {
+      withKvm(open, kvm => {
+        const [vcpu, other] = addVcpus(kvm, 2);
+        const { vm } = vcpu!;
+        const device = vm.createDevice(versionOf(kvm) === 3 ? 'ARM_VGIC_V3' : 'ARM_VGIC_V2');
+        refuses(() => vcpu!.runSync(), 'ENXIO');
+        if (!kernelOf(kvm, context).diesOfVgic) {
+          enters(vcpu!);
+          return;
+        }
+        for (const call of [
+          () => vcpu!.runSync(),
+          () => other!.runSync(),
+          () => other!.getOneReg('PC'),
+          () => other!.setMpState('RUNNABLE'),
+          () => vm.createVcpu(2),
+          () => vm.preferredTarget(),
+          () => device.getU32(GROUP.KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0),
+        ])
+          refuses(call, 'EIO');
+      });
+    });
+
     it('a GICv3 that is not initialised does not run, and can still be', () => {
       withKvm(open, kvm => {
         const [vcpu] = addVcpus(kvm, 1);
