@@ -151,6 +151,7 @@ const gics = record({
   existingVcpuFirst: flag,
   setsIdRegisters: flag,
   physicalTimerMapped: flag,
+  irqfdDrains: flag,
   timerPpisPerVcpu: flag,
 });
 

@@ -182,6 +182,8 @@ export interface ProfileGics {
   readonly setsIdRegisters: boolean;
   /** The physical timer of a guest is one of the host's, as the virtual one is: with VHE (`get_timer_map`, arch_timer.c). */
   readonly physicalTimerMapped: boolean;
+  /** An interrupt line empties the counter of its eventfd (`irqfd_wakeup`, virt/kvm/eventfd.c); not in Linux 5.10. */
+  readonly irqfdDrains: boolean;
   /** KVM_ARM_VCPU_TIMER_CTRL is EBUSY once the vCPU has run; else once any has (Linux 6.4). */
   readonly timerPpisPerVcpu: boolean;
 }

@@ -125,6 +125,10 @@ export function recordGics(kvm: KvmHandle, target: number): Pick<HostProfile, 'd
       return setsIdRegisters(scratch);
     }),
     physicalTimerMapped: ask(type, bench => !keepsActive(bench, type)),
+    irqfdDrains: ask(type, ({ vm, gic }) => {
+      init(gic);
+      return drains(kvm, vm);
+    }),
     timerPpisPerVcpu: ask(type, bench => changesPpiOfAnother(bench, type), 2),
   };
   return { devices, gics };
@@ -134,6 +138,19 @@ export function recordGics(kvm: KvmHandle, target: number): Pick<HostProfile, 'd
 function enter(vcpu: VcpuHandle): void {
   vcpu.kick();
   vcpu.run(new Uint8Array(KVM_RUN_SIZE));
+}
+
+/** Whether a signal is the line's alone. */
+function drains(kvm: KvmHandle, vm: VmHandle): boolean {
+  const event = kvm.createEventFd();
+  if (typeof event === 'number') throw new Error(`eventfd: errno ${-event}`);
+  try {
+    vm.irqfd(event, 0, 0, undefined);
+    event.signal();
+    return typeof event.take() === 'number';
+  } finally {
+    event.close();
+  }
 }
 
 /** Whether a GICv3 is in the ID registers that userspace has taken it from. */
