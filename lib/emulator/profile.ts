@@ -120,6 +120,24 @@ export interface ProfileBehaviours {
   readonly timerControl: TimerControlRule;
   /** A SMCCC filter of no functions is EINVAL; otherwise one from 0 on is of all (`kvm_smccc_set_filter`, hypercalls.c). */
   readonly emptyFilterRefused: boolean;
+  /**
+   * A read of a device by a load that extends the sign is cut to the width of the access again (`kvm_handle_mmio_return`,
+   * arch/arm64/kvm/mmio.c, before Linux 7).
+   */
+  readonly signedReadsCut: boolean;
+  /** CPU_ON takes an affinity with reserved bits for the one without (`kvm_psci_vcpu_on`, psci.c, before Linux 5.15). */
+  readonly reservedAffinityIgnored: boolean;
+  /**
+   * A debugger's single step is kept over the guest's exits, and PSTATE.SS is the guest's own between runs; else each
+   * entry begins a step, which goes on over an instruction that KVM emulates (`kvm_arm_setup_debug`,
+   * arch/arm64/kvm/debug.c, before Linux 6.2 and 6.1.y).
+   */
+  readonly stepKept: boolean;
+  /**
+   * The guest's own breakpoints and watchpoints meet a debugger that brings none (`kvm_arm_setup_debug`; since Linux 6.14
+   * they do nothing, `setup_external_mdscr`).
+   */
+  readonly debuggerMeetsGuest: boolean;
 
   // Only modelled hosts have those that follow: their kernels are too old for the lab.
 

@@ -8,6 +8,7 @@ import type { Result } from '../backend.ts';
 import type { Cpu } from './cpu/cpu.ts';
 import type { Exit as CpuExit } from './cpu/exits.ts';
 import type { Machine } from './cpu/machine.ts';
+import type { GuestDebug } from './guest-debug.ts';
 import type { HostProfile } from './profile.ts';
 import type { FilterAction } from './smccc-filter.ts';
 
@@ -168,6 +169,10 @@ export interface VcpuState {
   abortPending: boolean;
   /** What CPU_ON has left to do: reset it, and begin there; big-endian where the caller was. */
   pendingReset: { readonly pc: bigint; readonly x0: bigint; readonly isBigEndian: boolean } | undefined;
+  /** What KVM_SET_GUEST_DEBUG has enabled; undefined: nothing. */
+  guestDebug: GuestDebug | undefined;
+  /** The debugger's step is done, but not its exit (`HOST_SS_ACTIVE_PENDING`). */
+  stepPending: boolean;
   /** Where the guest finds its stolen time; undefined while no address is set. */
   stolenTime: bigint | undefined;
   /** The levels of its interrupt inputs. */

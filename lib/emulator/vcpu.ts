@@ -12,7 +12,8 @@ import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result, VcpuHandle } from '../backend.ts';
 import { getEvents, setEvents } from './events.ts';
 import { applyPendingReset, initVcpu } from './init.ts';
-import { flatIoctl, NOT_YET_ON_VCPU, notEmulated } from './ioctl.ts';
+import { setGuestDebug } from './guest-debug.ts';
+import { flatIoctl } from './ioctl.ts';
 import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
 import { isCore, rawCore } from './raw-core.ts';
 import { loadRunner } from './run/load.ts';
@@ -160,9 +161,8 @@ export class EmulatedVcpu implements VcpuHandle {
     return this.#state === undefined ? -ERRNO.EBADF : setVcpuAttr(this.#state, group, attr, data);
   }
 
-  setGuestDebug(_debug: Uint8Array): Result {
-    if (this.#state === undefined) return -ERRNO.EBADF;
-    throw notEmulated('KVM_SET_GUEST_DEBUG');
+  setGuestDebug(debug: Uint8Array): Result {
+    return this.#state === undefined ? -ERRNO.EBADF : setGuestDebug(this.#state, debug);
   }
 
   ioctl(request: number, argument: bigint | Uint8Array): Result {
@@ -182,9 +182,8 @@ export class EmulatedVcpu implements VcpuHandle {
           this.setMpState(new DataView(state.buffer, state.byteOffset).getUint32(0, true)),
         KVM_GET_VCPU_EVENTS: events => this.getVcpuEvents(events),
         KVM_SET_VCPU_EVENTS: events => this.setVcpuEvents(events),
+        KVM_SET_GUEST_DEBUG: debug => this.setGuestDebug(debug),
       },
-      {},
-      NOT_YET_ON_VCPU,
     );
   }
 

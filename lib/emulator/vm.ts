@@ -91,6 +91,8 @@ export class EmulatedVm implements VmHandle {
       pmuCreated: false,
       abortPending: false,
       pendingReset: undefined,
+      guestDebug: undefined,
+      stepPending: false,
       stolenTime: undefined,
       irq: false,
       fiq: false,

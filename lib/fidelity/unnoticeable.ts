@@ -40,6 +40,11 @@ const OF_HOST: readonly (readonly [
     'a VM of this kernel has no SMCCC filter',
   ],
   [
+    /^behaviours\.(?:signedReadsCut|reservedAffinityIgnored|stepKept|debuggerMeetsGuest)/,
+    () => true,
+    'it shows when a guest runs, and none does here',
+  ],
+  [
     /^pmus\.\d+: /,
     ({ behaviours }) => behaviours.pmu === 'stored',
     'how many counters a PMU has does not matter to registers that are storage',

@@ -4,19 +4,16 @@
  * @packageDocumentation
  */
 import { ERRNO } from '../abi/errno.ts';
+import { KVM_EXIT } from '../abi/exits.ts';
+import { breakpointRegisters, encodeGuestDebug, KVM_GUESTDBG } from '../abi/guest-debug.ts';
+import { PSCI_FN } from '../abi/psci.ts';
 import { CORE_PSTATE, coreRegId, firmwareRegId, sysRegId } from '../abi/register-id.ts';
 import { encodeVcpuEvents, encodeVcpuInit, STRUCT_SIZE } from '../abi/structs.ts';
 import { featureMask } from '../abi/vcpu-features.ts';
 import type { KvmHandle, VcpuHandle } from '../backend.ts';
 import type { ProfileBehaviours } from '../emulator/profile.ts';
+import { CODE, EXIT_REASON, type Host, MMIO_DATA, runGuest } from './run-guest.ts';
 import { expectValue, initialised, withVcpus } from './scratch.ts';
-
-/** What an experiment is made on. */
-interface Host {
-  readonly kvm: KvmHandle;
-  /** A target that KVM_ARM_VCPU_INIT accepts. */
-  readonly target: number;
-}
 
 type Experiments = {
   readonly [Name in keyof ProfileBehaviours]: (host: Host) => ProfileBehaviours[Name];
@@ -61,6 +58,17 @@ const SERROR = encodeVcpuEvents({
   extDabtPending: false,
   serrorEsr: 0n,
 });
+
+/** Words for a guest that has the address of no memory in X2. */
+const LDRSB_W0 = 0x39c0_0040;
+const STR_X0 = 0xf900_0040;
+const HVC = 0xd400_0002;
+const X0 = coreRegId(0);
+/** Bits 31:24 of an affinity. */
+const RESERVED_AFFINITY = 1n << 24n;
+const PSTATE_SS = 1n << 21n;
+const MDSCR_EL1 = sysRegId(2, 0, 0, 2, 2);
+const MDSCR_MDE = 1n << 15n;
 
 /** Whether events make a vCPU go on elsewhere. */
 function movesOn(vcpu: VcpuHandle, events: Uint8Array): boolean {
@@ -154,6 +162,38 @@ const EXPERIMENTS: Experiments = {
         vm.hasDeviceAttr(SMCCC_CTRL, SMCCC_FILTER) === 0 &&
         vm.setDeviceAttr(SMCCC_CTRL, SMCCC_FILTER, new Uint8Array(FILTER_SIZE)) === -ERRNO.EINVAL,
     ),
+  signedReadsCut: host =>
+    runGuest(host, [LDRSB_W0], ({ vcpu, run, kick, area }) => {
+      run();
+      area.setUint8(MMIO_DATA, 0xff);
+      kick();
+      return expectValue(vcpu.getOneReg(X0)) === 0xffn;
+    }),
+  reservedAffinityIgnored: host =>
+    runGuest(host, [HVC, STR_X0], ({ vcpu, run, area }) => {
+      vcpu.setOneReg(X0, BigInt(PSCI_FN.PSCI_0_2_FN64_CPU_ON));
+      vcpu.setOneReg(coreRegId(8), RESERVED_AFFINITY | 1n);
+      run();
+      return area.getBigUint64(MMIO_DATA, true) === 0n;
+    }),
+  stepKept: host =>
+    runGuest(host, [STR_X0], ({ vcpu, run }) => {
+      vcpu.setGuestDebug(
+        encodeGuestDebug(KVM_GUESTDBG.KVM_GUESTDBG_ENABLE | KVM_GUESTDBG.KVM_GUESTDBG_SINGLESTEP),
+      );
+      run();
+      return (expectValue(vcpu.getOneReg(CORE_PSTATE)) & PSTATE_SS) === 0n;
+    }),
+  debuggerMeetsGuest: host =>
+    runGuest(host, [STR_X0], ({ vcpu, run, area }) => {
+      const { control, value } = breakpointRegisters(CODE);
+      vcpu.setOneReg(sysRegId(2, 0, 0, 0, 4), value);
+      vcpu.setOneReg(sysRegId(2, 0, 0, 0, 5), control);
+      vcpu.setOneReg(MDSCR_EL1, MDSCR_MDE);
+      vcpu.setGuestDebug(encodeGuestDebug(KVM_GUESTDBG.KVM_GUESTDBG_ENABLE));
+      run();
+      return area.getUint32(EXIT_REASON, true) === KVM_EXIT.KVM_EXIT_DEBUG;
+    }),
 };
 
 /** Makes each experiment. */

@@ -145,6 +145,10 @@ const BEHAVIOURS: Readonly<Record<keyof ProfileBehaviours, string>> = {
   timerControl:
     'what CNTx_CTL shows: its status as it is now, what was written but the status, or all that was',
   emptyFilterRefused: 'an SMCCC filter of no functions is EINVAL',
+  signedReadsCut: 'a read of a device that extends the sign loses it',
+  reservedAffinityIgnored: 'CPU_ON ignores the reserved bits of an affinity',
+  stepKept: "a debugger's single step is kept over exits; else it runs on over what KVM emulates",
+  debuggerMeetsGuest: "the guest's own breakpoints stop for a debugger that brings none",
   rawCore: 'core registers are any bytes of struct kvm_regs',
   beforeSve: 'KVM_ARM_VCPU_FINALIZE and the registers of SVE are unknown',
   unknownFirmware: 'what a firmware register that is not there gives, in place of ENOENT',
