@@ -181,6 +181,7 @@ const profile = record({
     timerControl: oneOf(TIMER_CONTROL_RULES),
     emptyFilterRefused: flag,
     signedReadsCut: flag,
+    timersEndWaits: flag,
     reservedAffinityIgnored: flag,
     stepKept: flag,
     debuggerMeetsGuest: flag,

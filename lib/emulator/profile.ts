@@ -125,7 +125,12 @@ export interface ProfileBehaviours {
    * arch/arm64/kvm/mmio.c, before Linux 7).
    */
   readonly signedReadsCut: boolean;
-  /** CPU_ON takes an affinity with reserved bits for the one without (`kvm_psci_vcpu_on`, psci.c, before Linux 5.15). */
+  /**
+   * Without an interrupt controller in the kernel, a timer that fires ends a vCPU's wait, of WFI or CPU_SUSPEND. On Linux
+   * 6.18 `kvm_vcpu_check_block` sees nothing of it: the vCPU wakes and sleeps on, thousands of times, until it is kicked.
+   */
+  readonly timersEndWaits: boolean;
+  /** CPU_ON and AFFINITY_INFO take an affinity with reserved bits for the one without (psci.c before Linux 5.15). */
   readonly reservedAffinityIgnored: boolean;
   /**
    * A debugger's single step is kept over the guest's exits, and PSTATE.SS is the guest's own between runs; else each

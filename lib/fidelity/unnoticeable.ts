@@ -40,7 +40,7 @@ const OF_HOST: readonly (readonly [
     'a VM of this kernel has no SMCCC filter',
   ],
   [
-    /^behaviours\.(?:signedReadsCut|reservedAffinityIgnored|stepKept|debuggerMeetsGuest)/,
+    /^behaviours\.(?:signedReadsCut|timersEndWaits|reservedAffinityIgnored|stepKept|debuggerMeetsGuest)/,
     () => true,
     'it shows when a guest runs, and none does here',
   ],

@@ -45,6 +45,8 @@ export interface Guest {
   run(): void;
   /** Completes its last exit. */
   kick(): void;
+  /** Whether it leaves within so many milliseconds; else it is made to. */
+  runUntil(milliseconds: number): Promise<boolean>;
 }
 
 /** Asks a question of the first vCPU of a new VM, which has these words to run; a second vCPU is off. */
@@ -77,6 +79,18 @@ export function runGuest<Answer>(
         vcpu.kick();
         vcpu.run(bytes);
       },
+      runUntil: milliseconds =>
+        new Promise(resolve => {
+          let isLate = false;
+          const timer = setTimeout(() => {
+            isLate = true;
+            vcpu.kick();
+          }, milliseconds);
+          vcpu.start(bytes, () => {
+            clearTimeout(timer);
+            resolve(!isLate);
+          });
+        }),
     });
   });
 }

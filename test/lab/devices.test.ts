@@ -1,4 +1,4 @@
-/** Interrupt controllers, their guests, and debugging, on real kernels: GICv3, GICv2, and the newest with SVE. */
+/** Interrupt controllers and their guests, on real kernels: GICv3, GICv2, and the newest with SVE. */
 import { describe, it } from 'vitest';
 import { testOnHosts } from '#lib/testing.js';
 import { BOOT, PACKAGE_PARTS } from './tier.ts';

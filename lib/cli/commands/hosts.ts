@@ -146,6 +146,7 @@ const BEHAVIOURS: Readonly<Record<keyof ProfileBehaviours, string>> = {
     'what CNTx_CTL shows: its status as it is now, what was written but the status, or all that was',
   emptyFilterRefused: 'an SMCCC filter of no functions is EINVAL',
   signedReadsCut: 'a read of a device that extends the sign loses it',
+  timersEndWaits: 'without a GIC of KVM, a timer that fires ends the wait of a vCPU',
   reservedAffinityIgnored: 'CPU_ON ignores the reserved bits of an affinity',
   stepKept: "a debugger's single step is kept over exits; else it runs on over what KVM emulates",
   debuggerMeetsGuest: "the guest's own breakpoints stop for a debugger that brings none",

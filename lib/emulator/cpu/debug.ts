@@ -62,14 +62,7 @@ export class Debug {
   readonly #breakpoints: readonly DebugPair[];
   readonly #watchpoints: readonly DebugPair[];
 
-  constructor({
-    mdscr,
-    breakpoints,
-    watchpoints,
-    contextAware,
-    toHost,
-    restarts = false,
-  }: DebugControls) {
+  constructor({ mdscr, breakpoints, watchpoints, contextAware, toHost, restarts = false }: DebugControls) {
     const monitors = (mdscr & MDSCR.MDE) !== 0n;
     this.toHost = toHost;
     this.restarts = restarts;

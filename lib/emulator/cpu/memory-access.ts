@@ -68,7 +68,8 @@ export function completeMmio(cpu: Cpu, { target }: PendingMmio, data: bigint): v
   const { size, signExtend, sixtyFour } = target.syndrome;
   const bits = 8 << size;
   let value = BigInt.asUintN(bits, data);
-  if (signExtend && !cpu.machine.cutsSignedReads) value = BigInt.asUintN(sixtyFour ? 64 : 32, BigInt.asIntN(bits, value));
+  if (signExtend && !cpu.machine.cutsSignedReads)
+    value = BigInt.asUintN(sixtyFour ? 64 : 32, BigInt.asIntN(bits, value));
   cpu.setX(target.slot, value);
 }
 

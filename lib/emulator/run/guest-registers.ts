@@ -6,8 +6,8 @@
  */
 import { encodeRegisterId, sysRegId } from '../../abi/register-id.ts';
 import type { Cpu } from '../cpu/cpu.ts';
-import { encodingOf, type Refusal, type SystemRegisters } from '../cpu/system-registers.ts';
 import type { Debug } from '../cpu/debug.ts';
+import { encodingOf, type Refusal, type SystemRegisters } from '../cpu/system-registers.ts';
 import type { VcpuState } from '../state.ts';
 import { debugOf } from './debug-registers.ts';
 import { GuestTimer } from './guest-timers.ts';
@@ -112,10 +112,7 @@ const ACCESSES: ReadonlyMap<number, Access> = new Map<number, Access>([
   ...[0, 1, 2, 3].map((op2): [number, Access] => [encodingOf(3, 0, 10, 4, op2), razWi]),
   [encodingOf(3, 0, 10, 4, 7), { read: () => 0n }],
   // ACTLR_EL1 (`access_actlr`).
-  [
-    ACTLR_EL1,
-    { read: registers => registers.value(sysRegId(3, 0, 1, 0, 1)) ?? 0n, write: () => {} },
-  ],
+  [ACTLR_EL1, { read: registers => registers.value(sysRegId(3, 0, 1, 0, 1)) ?? 0n, write: () => {} }],
   [encodingOf(3, 0, 12, 1, 0), { read: registers => registers.pendingInterrupts }],
   // MDCCSR_EL0: no debugger talks to the guest.
   [encodingOf(2, 3, 0, 1, 0), { read: () => 0n }],

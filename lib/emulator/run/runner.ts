@@ -94,6 +94,13 @@ export class VcpuRunner implements Runner, Runnable {
   }
 
   step(budget: number): Result | 'ran' | 'waits' {
+    const result = this.#step(budget);
+    // `kvm_timer_update_run`: whatever the reason, the program finds the lines as they are.
+    if (typeof result === 'number') this.#linesChanged();
+    return result;
+  }
+
+  #step(budget: number): Result | 'ran' | 'waits' {
     const vcpu = this.#vcpu;
     const { clock } = vcpu.vm;
     if (vcpu.kicked) {
@@ -107,7 +114,7 @@ export class VcpuRunner implements Runner, Runnable {
       this.forget();
       applyPendingReset(vcpu);
     }
-    if (this.#linesChanged()) {
+    if (!this.#sleepsOn && this.#linesChanged()) {
       this.#waits = false;
       this.#area.exit(KVM_EXIT.KVM_EXIT_INTR);
       return -ERRNO.EINTR;
@@ -190,6 +197,11 @@ export class VcpuRunner implements Runner, Runnable {
     return 0;
   }
 
+  /** It waits, and not for its timers (`timersEndWaits`). */
+  get #sleepsOn(): boolean {
+    return this.#waits && !this.#vcpu.vm.host.profile.behaviours.timersEndWaits;
+  }
+
   /** Of `s.regs.device_irq_level`. */
   get #lines(): bigint {
     const { virtual, physical } = this.#registers;
@@ -205,7 +217,7 @@ export class VcpuRunner implements Runner, Runnable {
   }
 
   ticksToWake(): bigint | undefined {
-    if (this.#vcpu.mpState === KVM_MP_STATE_STOPPED) return undefined;
+    if (this.#vcpu.mpState === KVM_MP_STATE_STOPPED || this.#sleepsOn) return undefined;
     const { virtual, physical } = this.#registers;
     const [first, second] = [virtual.ticksToGo, physical.ticksToGo];
     return first !== undefined && (second === undefined || first < second) ? first : second;
