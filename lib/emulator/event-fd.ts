@@ -17,6 +17,10 @@ export class EmulatedEventFd implements EventFdHandle {
   #onSignal: (() => void) | undefined;
   #turn: NodeJS.Immediate | undefined;
 
+  get isOpen(): boolean {
+    return this.#counter !== undefined;
+  }
+
   signal(): Result {
     if (this.#counter === undefined) return -ERRNO.EBADF;
     if (this.#counter === FULL) return -ERRNO.EAGAIN;

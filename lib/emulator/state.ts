@@ -9,6 +9,7 @@ import type { Cpu } from './cpu/cpu.ts';
 import type { Exit as CpuExit } from './cpu/exits.ts';
 import type { Machine } from './cpu/machine.ts';
 import type { GuestDebug } from './guest-debug.ts';
+import type { IoEventFds } from './io-event-fds.ts';
 import type { HostProfile } from './profile.ts';
 import type { FilterAction } from './smccc-filter.ts';
 
@@ -103,6 +104,7 @@ export interface VmState {
   readonly clock: Clock;
   /** By slot. */
   readonly memory: Map<number, MemorySlot>;
+  readonly ioEventFds: IoEventFds;
   /** Of the first vCPU that was initialised. */
   configuration: Configuration | undefined;
   /** Bits of KVM_ARM_VCPU_INIT, where they are the VM's (Linux 6.5 and later); 0 until then, and on other hosts. */

@@ -12,6 +12,7 @@ import { encodeVcpuInit } from '../abi/structs.ts';
 import type { DeviceHandle, EventFdHandle, Result, VmHandle } from '../backend.ts';
 import { type ClockKind, makeClock } from './clock.ts';
 import { enableCap } from './enable-cap.ts';
+import { IoEventFds } from './io-event-fds.ts';
 import { flatIoctl, NOT_YET_ON_VM, notEmulated } from './ioctl.ts';
 import { clearDirtyLog, getDirtyLog, setMemorySlot } from './memory-slots.ts';
 import { hasSmcccAttr, setSmcccAttr } from './smccc-filter.ts';
@@ -29,6 +30,7 @@ export class EmulatedVm implements VmHandle {
       ipaBits,
       clock: makeClock(clock, host.profile.counterHz),
       memory: new Map(),
+      ioEventFds: new IoEventFds(),
       configuration: undefined,
       features: 0,
       is32Bit: undefined,
@@ -127,8 +129,8 @@ export class EmulatedVm implements VmHandle {
     return this.#notYet('KVM_IRQFD');
   }
 
-  ioeventfd(_event: EventFdHandle, _addr: bigint, _len: number, _flags: number, _match: bigint): Result {
-    return this.#notYet('KVM_IOEVENTFD');
+  ioeventfd(event: EventFdHandle, addr: bigint, len: number, flags: number, datamatch: bigint): Result {
+    return this.#state?.ioEventFds.set(event, addr, len, flags, datamatch) ?? -ERRNO.EBADF;
   }
 
   setUserMemoryRegion(slot: number, flags: number, guestPhysAddr: bigint, bytes: Uint8Array): Result {

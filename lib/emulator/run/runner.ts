@@ -192,7 +192,12 @@ export class VcpuRunner implements Runner, Runnable {
     return 0;
   }
 
-  #mmio({ address, size, data }: MmioExit): Result {
+  #mmio({ address, size, data }: MmioExit): Result | 'ran' {
+    if (data !== undefined && this.#vcpu.vm.ioEventFds.takesWrite(BigInt(address), size, data)) {
+      this.#cpu.completeMmio();
+      this.#stepAnew();
+      return 'ran';
+    }
     this.#area.mmio(address, size, data);
     return 0;
   }
@@ -217,7 +222,7 @@ export class VcpuRunner implements Runner, Runnable {
   }
 
   ticksToWake(): bigint | undefined {
-    if (this.#vcpu.mpState === KVM_MP_STATE_STOPPED || this.#sleepsOn) return undefined;
+    if (this.#vcpu.mpState === KVM_MP_STATE_STOPPED) return undefined;
     const { virtual, physical } = this.#registers;
     const [first, second] = [virtual.ticksToGo, physical.ticksToGo];
     return first !== undefined && (second === undefined || first < second) ? first : second;
