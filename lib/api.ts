@@ -42,7 +42,7 @@ export type { BackendName } from './backend.ts';
 export { Device } from './device.ts';
 export { KvmError, type KvmErrorDetails, type RegisterName } from './errors.ts';
 export { EventFd } from './event-fd.ts';
-export { Gic, type GicOptions, type GicRedistributors } from './gic.ts';
+export { Gic, type GicOptions, type GicPlacement, type GicRedistributors } from './gic.ts';
 export type { GuestDebugOptions, Watchpoint } from './guest-debug.ts';
 export type { IoEvent, IrqFdOptions, IrqLine } from './interrupts.ts';
 export type { VmOptions } from './kvm.ts';

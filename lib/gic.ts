@@ -55,6 +55,15 @@ const DEFAULTS = {
 const { KVM_DEV_TYPE_ARM_VGIC_V2, KVM_DEV_TYPE_ARM_VGIC_V3 } = KVM_DEV_TYPE;
 const GROUP = KVM_DEV_ARM_VGIC_GRP;
 
+/** Which version a GIC is of, and where it lies: what {@link Vm.createGic} can be told for another like it. */
+export type GicPlacement =
+  | { readonly version: 2; readonly distributor: bigint; readonly cpuInterface: bigint }
+  | {
+      readonly version: 3;
+      readonly distributor: bigint;
+      readonly redistributors: bigint | readonly { readonly base: bigint; readonly count: number }[];
+    };
+
 /** A place in the guest's addresses. */
 interface Frame {
   readonly what: string;
@@ -89,6 +98,12 @@ export class Gic extends Device {
     super(handle, vm, typeOf(plan.version), 'Gic');
     this.version = plan?.version;
     this.#plan = plan;
+  }
+
+  /** Where it lies, as {@link Vm.createGic} was told; what is of the other version is not in it. Kept after close. */
+  get placement(): GicPlacement {
+    const { version, distributor, cpuInterface, redistributors } = this.#plan;
+    return version === 2 ? { version, distributor, cpuInterface } : { version, distributor, redistributors };
   }
 
   /** Whether {@link init} was called. */
@@ -175,7 +190,7 @@ function notReady(what: string, hint: string): KvmError {
 
 /** Makes a GIC for {@link Vm.createGic}. */
 export function createGic(vm: Vm, handle: VmHandle, options: GicOptions): Gic {
-  const plan = planGic(vm, handle, options);
+  const plan = planGic(options, vm.vcpus.length, () => newestVersion(handle));
   const device = handle.createDevice(typeOf(plan.version), 0);
   if (typeof device === 'number') {
     const hint = hintFor('KVM_CREATE_DEVICE', device);
@@ -186,7 +201,16 @@ export function createGic(vm: Vm, handle: VmHandle, options: GicOptions): Gic {
   return gic;
 }
 
-function planGic(vm: Vm, handle: VmHandle, options: GicOptions): Plan {
+/**
+ * Options must be such as a VM of so many vCPUs can be given.
+ *
+ * @internal
+ */
+export function checkGicOptions(options: GicOptions & { readonly version: 2 | 3 }, vcpus: number): void {
+  planGic(options, vcpus, () => options.version);
+}
+
+function planGic(options: GicOptions, vcpus: number, newest: () => 2 | 3): Plan {
   checkOptions('options', options, ['version', 'distributor', 'cpuInterface', 'redistributors', 'irqs']);
   const { version: wanted = 'auto', irqs } = options;
   if (wanted !== 'auto' && wanted !== 2 && wanted !== 3)
@@ -195,7 +219,7 @@ function planGic(vm: Vm, handle: VmHandle, options: GicOptions): Plan {
     checkUnsigned('irqs', irqs, 992);
     if (irqs < 64 || irqs % 32 !== 0) throw outOfRange('irqs', '64 to 992 in steps of 32', irqs);
   }
-  const version = wanted === 'auto' ? newestVersion(handle) : wanted;
+  const version = wanted === 'auto' ? newest() : wanted;
   const redistributors = redistributorsOf(options.redistributors ?? DEFAULTS.redistributors);
   const frameSize = version === 2 ? 0x1000n : 0x1_0000n;
   const plan: Plan = {
@@ -205,7 +229,7 @@ function planGic(vm: Vm, handle: VmHandle, options: GicOptions): Plan {
     cpuInterface: aligned('cpuInterface', options.cpuInterface ?? DEFAULTS.cpuInterface, 0x1000n),
     redistributors,
   };
-  checkFrames(framesOf(plan, vm.vcpus.length));
+  checkFrames(framesOf(plan, vcpus));
   return plan;
 }
 

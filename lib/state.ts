@@ -11,10 +11,12 @@ export {
   type HostComparison,
   WANTED_FEATURES,
 } from './compare/compare-hosts.ts';
+export type { GicBaseline } from './compare/gic-baseline.ts';
 export { decodeState } from './snapshot/decode-state.ts';
 export { diffStates, type StateDifference } from './snapshot/diff-states.ts';
 export { encodeState } from './snapshot/encode-state.ts';
 export type { Effect, FieldDifference, Finding, Remedy, Verdict } from './snapshot/finding.ts';
+export type { GicState, GicValue } from './snapshot/gic-state.ts';
 export type { MemoryState, SavedMemory } from './snapshot/memory-state.ts';
 export type { Phase } from './snapshot/phases.ts';
 export {
@@ -28,6 +30,7 @@ export { RestoreError, restoreVcpu } from './snapshot/restore-vcpu.ts';
 export { type RestoredVm, restoreVm } from './snapshot/restore-vm.ts';
 export { type SaveOptions, saveVm } from './snapshot/save-vm.ts';
 export {
+  type GicJson,
   type MemoryJson,
   type StateJson,
   stateToJson,
@@ -44,4 +47,4 @@ export {
   type VmSettings,
 } from './snapshot/vcpu-state.ts';
 export { restoreVmFromFile, saveVmToFile } from './snapshot/vm-file.ts';
-export type { Refusal } from './snapshot/write-state.ts';
+export type { DeviceRefusal, Refusal } from './snapshot/write-state.ts';

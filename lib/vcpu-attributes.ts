@@ -40,6 +40,7 @@ const { KVM_ARM_VCPU_PMU_V3_CTRL, KVM_ARM_VCPU_TIMER_CTRL, KVM_ARM_VCPU_PVTIME_C
 export abstract class VcpuAttributes extends AttrResource<VcpuHandle> {
   /** The VM that it belongs to. */
   abstract readonly vm: Vm;
+  #pmu: PmuOptions | undefined;
 
   /**
    * Sets the PMU up and initialises it: once, with the feature `PMU_V3`, before the first run. With a GIC, {@link Gic.init}
@@ -71,10 +72,16 @@ export abstract class VcpuAttributes extends AttrResource<VcpuHandle> {
     for (const struct of structs) set('KVM_ARM_VCPU_PMU_V3_FILTER', struct);
     if (irq !== undefined) set('KVM_ARM_VCPU_PMU_V3_IRQ', int(irq));
     set('KVM_ARM_VCPU_PMU_V3_INIT');
+    this.#pmu = { irq, filter: [...filter] };
+  }
+
+  /** What {@link initPmu} was given, as the kernel does not tell; undefined before. Kept after close. */
+  get pmu(): PmuOptions | undefined {
+    return this.#pmu;
   }
 
   /** The PPIs of the timers, which all vCPUs of the VM have. */
-  getTimerIrqs(): Required<TimerIrqs> {
+  getTimerIrqs(): Readonly<Record<keyof TimerIrqs, number>> {
     const get = (attr: keyof typeof KVM_ARM_VCPU_TIMER) =>
       Buffer.from(this.getDeviceAttr(KVM_ARM_VCPU_TIMER_CTRL, KVM_ARM_VCPU_TIMER[attr], 4)).readInt32LE();
     return {
@@ -115,7 +122,18 @@ export abstract class VcpuAttributes extends AttrResource<VcpuHandle> {
     new DataView(bytes.buffer).setBigUint64(0, toU64('guestPhysAddr', guestPhysAddr), true);
     this.setDeviceAttr(KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_PVTIME_IPA, bytes);
   }
+
+  /** Where {@link setPvTime} said; undefined where nothing was said, or the host does not measure it. */
+  getPvTime(): bigint | undefined {
+    if (!this.hasDeviceAttr(KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_PVTIME_IPA)) return undefined;
+    const bytes = this.getDeviceAttr(KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_PVTIME_IPA, 8);
+    const address = new DataView(bytes.buffer).getBigUint64(0, true);
+    return address === INVALID_GPA ? undefined : address;
+  }
 }
+
+/** No address (linux/kvm_types.h). */
+const INVALID_GPA = 0xffff_ffff_ffff_ffffn;
 
 function int(value: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(4);

@@ -49,6 +49,7 @@ export class Vm extends InterruptResource {
   readonly #enabled = new Map<number, EnabledCapability>();
   readonly #smcccFilter: SmcccRange[] = [];
   #gic: Gic | undefined;
+  readonly #devices: number[] = [];
   /** By slot. */
   readonly #memory = new Map<number, GuestMemory>();
 
@@ -203,7 +204,13 @@ export class Vm extends InterruptResource {
     if (typeof device === 'number') {
       throw ioctlError('KVM_CREATE_DEVICE', device, { hint: hintFor('KVM_CREATE_DEVICE', device) });
     }
+    this.#devices.push(number);
     return new Device(device, this, number);
+  }
+
+  /** The types of what {@link createDevice} has made, as the kernel does not tell. Kept after close. */
+  get deviceTypes(): readonly number[] {
+    return [...this.#devices];
   }
 
   /** Whether the host has such a device (`KVM_CREATE_DEVICE_TEST`), and this VM could be given one now. */

@@ -1,4 +1,4 @@
-/** Ends a test run with the reasons for which tests were skipped, which the default report keeps in their titles. */
+/** Ends a test run with the reasons for which tests were skipped: those in titles, and what cases said when they ran. */
 import type { Reporter, TestModule } from 'vitest/node';
 
 export default class SkipReporter implements Reporter {
@@ -6,8 +6,10 @@ export default class SkipReporter implements Reporter {
     const reasons = new Map<string, number>();
     for (const module of modules) {
       for (const test of module.children.allTests('skipped')) {
-        const [, reason = 'no reason in the title'] =
-          /[([]skipped:? ([^\])]*)[\])]/.exec(test.fullName) ?? [];
+        const result = test.result();
+        const said = result.state === 'skipped' ? result.note : undefined;
+        const reason =
+          said ?? /[([]skipped:? ([^\])]*)[\])]/.exec(test.fullName)?.[1] ?? 'no reason in the title';
         reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
       }
     }

@@ -26,7 +26,7 @@ describe.each(TRACED)('%s', host => {
     expect(found.map(({ calls, ...answers }) => ({ calls: calls.map(formatCall), ...answers }))).toEqual([]);
   });
 
-  it('would be told from its kernel if a value of its profile were another', { timeout: 60_000 }, () => {
+  it('would be told from its kernel if a value of its profile were another', { timeout: 240_000 }, () => {
     const results = [...tryMutations(loadHost(host), trace, (_, i) => i % EVERY === 0)];
     expect(results.filter(({ verdict }) => verdict === 'missed')).toEqual([]);
     expect(results.filter(({ verdict }) => verdict === 'noticed').length).toBeGreaterThan(

@@ -160,3 +160,14 @@ export function encodePmuFilter({ base, count, action }: PmuEventRange): Uint8Ar
   view.setUint8(4, KVM_PMU_EVENT[action]);
   return new Uint8Array(view.buffer);
 }
+
+/** What a `struct kvm_pmu_event_filter` says; undefined for bytes that are none. */
+export function decodePmuFilter(bytes: Uint8Array): PmuEventRange | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const action = PMU_ACTIONS[view.getUint8(4)];
+  if (action === undefined) return undefined;
+  const range = { base: view.getUint16(0, true), count: view.getUint16(2, true), action };
+  return Buffer.compare(encodePmuFilter(range), bytes) === 0 ? range : undefined;
+}
+
+const PMU_ACTIONS = Object.keys(KVM_PMU_EVENT) as PmuEventRange['action'][];

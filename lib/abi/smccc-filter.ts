@@ -37,3 +37,14 @@ export function encodeSmcccFilter({ base, count, action }: SmcccRange): Uint8Arr
   view.setUint8(8, SMCCC_FILTER_ACTION[action]);
   return new Uint8Array(view.buffer);
 }
+
+/** What a `struct kvm_smccc_filter` says; undefined for bytes that are none. */
+export function decodeSmcccFilter(bytes: Uint8Array): SmcccRange | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const action = SMCCC_ACTIONS[view.getUint8(8)];
+  if (action === undefined) return undefined;
+  const range = { base: view.getUint32(0, true), count: view.getUint32(4, true), action };
+  return Buffer.compare(encodeSmcccFilter(range), bytes) === 0 ? range : undefined;
+}
+
+const SMCCC_ACTIONS = Object.keys(SMCCC_FILTER_ACTION) as SmcccAction[];

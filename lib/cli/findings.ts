@@ -17,14 +17,20 @@ export function colouredVerdict(verdict: Verdict, text: string = verdict): strin
   return styleText(COLOURS[verdict], text);
 }
 
+const EFFECTS: readonly Finding['effect'][] = ['refused', 'lacked', 'changed', 'added'];
+
+/** What a guest notices first, and of that what stops a restore. */
+export function inOrder(findings: readonly Finding[]): Finding[] {
+  return findings.toSorted(
+    (a, b) =>
+      Number(b.guestNotices) - Number(a.guestNotices) ||
+      EFFECTS.indexOf(a.effect) - EFFECTS.indexOf(b.effect),
+  );
+}
+
 /** A list with a line for each finding, those that stop a restore first, and their remedies below. */
 export function formatFindings(findings: readonly Finding[]): string {
-  const order = ['refused', 'lacked', 'changed', 'added'];
-  return findings
-    .toSorted(
-      (a, b) =>
-        Number(b.guestNotices) - Number(a.guestNotices) || order.indexOf(a.effect) - order.indexOf(b.effect),
-    )
+  return inOrder(findings)
     .map(finding => {
       const unnoticed = finding.guestNotices ? '' : styleText('dim', ' [no guest notices]');
       const cure = finding.remedy === undefined ? '' : `\n    ${finding.remedy.text}`;

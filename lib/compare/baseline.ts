@@ -5,6 +5,7 @@
  */
 import { parsePsciVersion } from '../abi/psci.ts';
 import { formatRegister } from '../abi/register-names.ts';
+import { Gic } from '../gic.ts';
 import type { Kvm } from '../kvm.ts';
 import { RegisterBatch } from '../register-batch.ts';
 import { featureNames, onScratch } from '../snapshot/features.ts';
@@ -18,6 +19,7 @@ import { saveVcpu, type VcpuState } from '../snapshot/vcpu-state.ts';
 import { byPhase, prepareVcpu, writePhases } from '../snapshot/write-state.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { type FeatureOptions, featuresOn, newVcpu } from './compare-hosts.ts';
+import { applyToGic, type GicBaseline, gicBaseline } from './gic-baseline.ts';
 
 /** A host that stands in the way. */
 export interface Spoiler {
@@ -38,6 +40,8 @@ export interface Baseline {
   readonly registers: RegisterBatch;
   /** Registers that not all hosts have: to be left out of a restore (`omit`). */
   readonly omit: readonly bigint[];
+  /** The interrupt controller that all can give a guest; absent where there is none. */
+  readonly gic?: GicBaseline | undefined;
   /** What spoils it; without any, the baseline holds. */
   readonly spoilers: readonly Spoiler[];
 }
@@ -99,9 +103,11 @@ export function baseline(hosts: readonly Kvm[], { features }: FeatureOptions = {
   const states = hosts.map(kvm => pinnedState(kvm, found));
   const missing = notInAll(states);
   const omit = missing.map(({ id }) => id);
+  const gic = gicBaseline(hosts);
   return {
     ...found,
     omit,
+    ...(gic && { gic }),
     spoilers: [
       ...spoilers,
       ...missing.flatMap(({ id, holders }) => spoiledByHolding(id, holders, hosts, states)),
@@ -111,19 +117,28 @@ export function baseline(hosts: readonly Kvm[], { features }: FeatureOptions = {
 }
 
 /**
- * Makes a vCPU as a baseline says: initialises it, and writes the registers that its host has.
+ * Makes a vCPU as a baseline says: initialises it, and writes the registers that its host has. Or a GIC, behind its
+ * `init()`.
  *
  * @throws KvmError as {@link Vcpu.init}, and with `register` for a value that this host does not take after all
  * @example
  * ```ts
  * const vcpu = vm.createVcpu(0);
  * applyBaseline(vcpu, common); // instead of init()
+ * const gic = vm.createGic({ version: common.gic.version });
+ * gic.init();
+ * applyBaseline(gic, common);
  * ```
  */
 export function applyBaseline(
-  vcpu: Vcpu,
-  { featureBits, registers }: Pick<Baseline, 'featureBits' | 'registers'>,
+  target: Vcpu | Gic,
+  { featureBits, registers, gic }: Pick<Baseline, 'featureBits' | 'registers' | 'gic'>,
 ): void {
+  if (!(target instanceof Gic)) applyToVcpu(target, featureBits, registers);
+  else if (gic !== undefined) applyToGic(target, gic);
+}
+
+function applyToVcpu(vcpu: Vcpu, featureBits: bigint, registers: RegisterBatch): void {
   const early = prepareVcpu(vcpu, featureBits, byPhase(registers));
   const listed = new Set(vcpu.getRegList());
   const phases = byPhase([...registers].filter(([id]) => listed.has(id)));

@@ -128,6 +128,28 @@ const register = record({
   sameAs: absentOr(id),
 });
 
+const gic = record({
+  revision: count,
+  revisions: list(count),
+  iccControl: absentOr(hex),
+  unknownRegister: absentOr(oneOf(['ENXIO', 'ENOENT'])),
+  framesCheckedWhole: flag,
+  redistributorsExist: absentOr(flag),
+  lastToUserspace: absentOr(flag),
+  invalidation: absentOr(flag),
+  identifiesEarly: absentOr(flag),
+  maintenanceIrq: absentOr(flag),
+  savingNeedsInit: absentOr(flag),
+  deactivation: absentOr(flag),
+});
+const gics = record({
+  v2: absentOr(gic),
+  v3: absentOr(gic),
+  failureIsDeadly: flag,
+  existenceFirst: flag,
+  timerPpisPerVcpu: flag,
+});
+
 const profile = record({
   format: oneOf([FORMAT]),
   version: must(String(VERSION), value => value === VERSION),
@@ -160,6 +182,8 @@ const profile = record({
   }),
   counterHz: must('a frequency above 0', value => Number.isSafeInteger(value) && (value as number) > 0),
   mpStates: list(count),
+  devices: list(count),
+  gics: orNull(gics),
   timerPpis: list(count),
   pmuAttributes: count,
   pmus: numbered(count),
@@ -180,6 +204,7 @@ const profile = record({
     abortSyndrome: hex,
     timerControl: oneOf(TIMER_CONTROL_RULES),
     emptyFilterRefused: flag,
+    identitySettledByRun: flag,
     signedReadsCut: flag,
     timersEndWaits: flag,
     reservedAffinityIgnored: flag,

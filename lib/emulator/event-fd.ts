@@ -1,5 +1,5 @@
 /**
- * What behaves as an eventfd (eventfd(2)) where the kernel has no part in it.
+ * What behaves as an eventfd (eventfd(2)).
  *
  * @packageDocumentation
  */
@@ -16,17 +16,34 @@ export class EmulatedEventFd implements EventFdHandle {
   #counter: bigint | undefined = 0n;
   #onSignal: (() => void) | undefined;
   #turn: NodeJS.Immediate | undefined;
+  /** Who takes each signal as it comes: interrupt lines. */
+  readonly #consumers = new Set<() => void>();
+
+  signal(): Result {
+    if (this.#counter === undefined) return -ERRNO.EBADF;
+    if (this.#counter === FULL) return -ERRNO.EAGAIN;
+    if (this.#consumers.size > 0) {
+      this.#counter = 0n;
+      for (const consume of this.#consumers) consume();
+      return 0;
+    }
+    this.#counter++;
+    this.#schedule();
+    return 0;
+  }
 
   get isOpen(): boolean {
     return this.#counter !== undefined;
   }
 
-  signal(): Result {
-    if (this.#counter === undefined) return -ERRNO.EBADF;
-    if (this.#counter === FULL) return -ERRNO.EAGAIN;
-    this.#counter++;
-    this.#schedule();
-    return 0;
+  get isSignalled(): boolean {
+    return this.#counter !== undefined && this.#counter > 0n;
+  }
+
+  /** Has a function called at each signal, which is then not counted; returns what ends that. */
+  consume(onSignal: () => void): () => void {
+    this.#consumers.add(onSignal);
+    return () => this.#consumers.delete(onSignal);
   }
 
   take(): bigint | Result {
@@ -46,6 +63,7 @@ export class EmulatedEventFd implements EventFdHandle {
 
   close(): void {
     this.#counter = this.#onSignal = undefined;
+    this.#consumers.clear();
   }
 
   /** One turn at a time, for as long as somebody watches and the counter is not 0. An event loop waits for no `unref()`ed one. */

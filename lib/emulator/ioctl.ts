@@ -16,15 +16,10 @@ type IntegerHandler = (argument: bigint) => Result;
 /** Requests that the kernel answers on a descriptor, and the emulated host does not yet. */
 type NotYet = readonly IoctlName[];
 
-/** Those of a VM: interrupts and devices. */
+/** Those of a VM. */
 export const NOT_YET_ON_VM: NotYet = [
-  'KVM_CREATE_IRQCHIP',
-  'KVM_ARM_SET_DEVICE_ADDR',
-  'KVM_IRQ_LINE',
-  'KVM_IRQ_LINE_STATUS',
   'KVM_IRQFD',
   'KVM_IOEVENTFD',
-  'KVM_SIGNAL_MSI',
   'KVM_REGISTER_COALESCED_MMIO',
   'KVM_UNREGISTER_COALESCED_MMIO',
 ];

@@ -6,6 +6,7 @@
  */
 import { registerBits } from '../abi/register-id.ts';
 import { checkProfile } from './check-profile.ts';
+import { heldByRun } from './held-registers.ts';
 import { withUnlocking } from './identity-registers.ts';
 import { chosenCounters, withCounterWidth } from './pmu-registers.ts';
 import type { HostProfile, ProfileConfiguration, ProfileRegister } from './profile.ts';
@@ -93,8 +94,9 @@ function configure(
         { cell, scope, unlocked },
         withCounterWidth(number, plainRegister({ cell, scope, ...(write && { write }) })),
       );
+    const held = heldByRun(number, profile.behaviours, plain);
     const bits = registerBits(number);
-    const access = bits < widest ? withWidth(plain, bits) : plain;
+    const access = bits < widest ? withWidth(held, bits) : held;
     registers.set(number, needs === undefined ? access : { ...access, isPresent: presence(needs) });
   }
   const vectorLengths = registers.get(SVE_VLS);

@@ -5,7 +5,7 @@
  */
 import { sysRegId } from '../abi/register-id.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
-import { cellsOf, hasFeature, idDigit, type SpecialRegister } from './register-access.ts';
+import { cellsOf, hasFeature, hasRun, idDigit, type SpecialRegister } from './register-access.ts';
 import type { RegisterAccess, VcpuState } from './state.ts';
 import { plainRegister } from './write-rules.ts';
 
@@ -43,7 +43,7 @@ const pmcr: SpecialRegister = ({ cell, scope, profile }) => ({
   set(vcpu, value) {
     const { pmuCounters = 0n } = vcpu.vm;
     const isStrict = hasFeature(vcpu, KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3_STRICT);
-    if (!isStrict && counters(value) <= pmuCounters) vcpu.vm.pmcrN = counters(value);
+    if (!isStrict && !hasRun(vcpu.vm) && counters(value) <= pmuCounters) vcpu.vm.pmcrN = counters(value);
     vcpu.cells[cell] = (value & PMCR_MASK) | (profile.behaviours.aarch32User ? 0n : PMCR_LC);
     return 0;
   },

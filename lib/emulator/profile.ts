@@ -121,6 +121,11 @@ export interface ProfileBehaviours {
   /** A SMCCC filter of no functions is EINVAL; otherwise one from 0 on is of all (`kvm_smccc_set_filter`, hypercalls.c). */
   readonly emptyFilterRefused: boolean;
   /**
+   * The first run of a VM takes the GIC from the ID registers where it has no GICv3 (`kvm_finalize_sys_regs`,
+   * sys_regs.c); what would change one of them later is EBUSY.
+   */
+  readonly identitySettledByRun: boolean;
+  /**
    * A read of a device by a load that extends the sign is cut to the width of the access again (`kvm_handle_mmio_return`,
    * arch/arm64/kvm/mmio.c, before Linux 7).
    */
@@ -155,6 +160,45 @@ export interface ProfileBehaviours {
   readonly beforeSve?: true;
   /** What an id of the firmware coprocessor that is none of its registers gives; default ENOENT (EINVAL before Linux 5.3). */
   readonly unknownFirmware?: 'EINVAL';
+}
+
+/** An interrupt controller that KVM_CREATE_DEVICE makes, with what kernels do differently about it. */
+export interface ProfileGic {
+  /** GICD_IIDR.Revision when it is made, and those that userspace can choose. */
+  readonly revision: number;
+  readonly revisions: readonly number[];
+  /** ICC_CTLR_EL1 at reset: what the host's CPU interface is. Only of a GICv3. */
+  readonly iccControl?: Hex;
+  /** CPU_SYSREGS of no register: ENXIO in Linux 5.10 (`vgic_v3_cpu_sysregs_uaccess`, vgic-sys-reg-v3.c). */
+  readonly unknownRegister?: 'ENXIO' | 'ENOENT';
+  /** Its frames must lie in the VM's addresses as a whole, and what is there is looked at first (not in Linux 5.10). */
+  readonly framesCheckedWhole: boolean;
+  /** A second address for all redistributors is EEXIST; EINVAL in Linux 5.10. Only of a GICv3, as what follows. */
+  readonly redistributorsExist?: boolean;
+  /** Userspace sees GICR_TYPER.Last, too (not in Linux 5.10). */
+  readonly lastToUserspace?: boolean;
+  /** There are GICR_INVLPIR, GICR_INVALLR and GICR_SYNCR (not in Linux 5.10). */
+  readonly invalidation?: boolean;
+  /** Userspace can read and write GICD_IIDR and GICD_TYPER2 before the GIC is initialised (`reg_allowed_pre_init`). */
+  readonly identifiesEarly?: boolean;
+  /** There is the group MAINT_IRQ (Linux 6.15). */
+  readonly maintenanceIrq?: boolean;
+  /** KVM_DEV_ARM_VGIC_SAVE_PENDING_TABLES wants it initialised. */
+  readonly savingNeedsInit?: boolean;
+  /** Of a GICv2: userspace's attributes know GICC_DIR. */
+  readonly deactivation?: boolean;
+}
+
+/** What kernels do about interrupt controllers, whichever they have. */
+export interface ProfileGics {
+  readonly v2?: ProfileGic;
+  readonly v3?: ProfileGic;
+  /** A GIC that the first run finds unusable is the end of its VM: EIO for all that follows (`kvm_vm_dead`). Linux 5.10 goes on without it. */
+  readonly failureIsDeadly: boolean;
+  /** KVM_CREATE_IRQCHIP sees that there is a GIC before it sees that the host has no GICv2. */
+  readonly existenceFirst: boolean;
+  /** KVM_ARM_VCPU_TIMER_CTRL is EBUSY once the vCPU has run; else once any has (Linux 6.4). */
+  readonly timerPpisPerVcpu: boolean;
 }
 
 export const FORMAT = 'kvm-arm64-host';
@@ -210,6 +254,10 @@ export interface HostProfile {
   readonly counterHz: number;
   /** States that KVM_SET_MP_STATE accepts. */
   readonly mpStates: readonly number[];
+  /** Devices that KVM_CREATE_DEVICE knows, by type. */
+  readonly devices: readonly number[];
+  /** Interrupt controllers in the kernel; null where the host has none. */
+  readonly gics: ProfileGics | null;
   /** Interrupts of the timers, by attribute of the group KVM_ARM_VCPU_TIMER_CTRL. */
   readonly timerPpis: readonly number[];
   /** How many attributes the group KVM_ARM_VCPU_PMU_V3_CTRL has. */

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import type { HostProfile } from './profile.ts';
-import type { RegisterAccess, Storage, VcpuState } from './state.ts';
+import type { RegisterAccess, Storage, VcpuState, VmState } from './state.ts';
 
 /** What a register with rules of its own is made from. */
 export interface SpecialContext extends Storage {
@@ -22,6 +22,12 @@ export function cellsOf(vcpu: VcpuState, scope: Storage['scope']): bigint[] {
 /** Whether a feature bit (`KVM_ARM_VCPU_*`) is set, for the VM or for the vCPU: a host knows one of the two. */
 export function hasFeature({ vm, features }: VcpuState, bit: number): boolean {
   return (((vm.features | features) >> bit) & 1) === 1;
+}
+
+/** Whether a vCPU of the VM was ready to be entered once (`kvm_vm_has_ran_once`), though it may not have been. */
+export function hasRun({ vcpus }: VmState): boolean {
+  for (const vcpu of vcpus.values()) if (vcpu.hasRun) return true;
+  return false;
 }
 
 /** A hex digit of an ID register, 0 the lowest, as userspace has left it; 0 where the vCPU has no such register. */

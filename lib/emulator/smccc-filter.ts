@@ -6,6 +6,7 @@
  */
 import { ERRNO } from '../abi/errno.ts';
 import type { Result } from '../backend.ts';
+import { hasRun } from './register-access.ts';
 import type { VmState } from './state.ts';
 import { readStruct } from './user-memory.ts';
 
@@ -45,7 +46,7 @@ export function setSmcccAttr(vm: VmState, group: number, attr: bigint, data: Uin
   if (count === 0 && vm.host.profile.behaviours.emptyFilterRefused) return -ERRNO.EINVAL;
   const action = ACTIONS[view.getUint8(8)];
   if (end < start || action === undefined) return -ERRNO.EINVAL;
-  if (vm.machine !== undefined) return -ERRNO.EBUSY;
+  if (hasRun(vm)) return -ERRNO.EBUSY;
   vm.smcccFilter ??= [...RESERVED];
   if (vm.smcccFilter.some(range => start <= range.end && end >= range.start)) return -ERRNO.EEXIST;
   vm.smcccFilter.push({ start, end, action });

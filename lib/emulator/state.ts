@@ -8,6 +8,8 @@ import type { Result } from '../backend.ts';
 import type { Cpu } from './cpu/cpu.ts';
 import type { Exit as CpuExit } from './cpu/exits.ts';
 import type { Machine } from './cpu/machine.ts';
+import type { CpuInterface } from './gic/cpu-interface.ts';
+import type { Gic } from './gic/gic.ts';
 import type { GuestDebug } from './guest-debug.ts';
 import type { IoEventFds } from './io-event-fds.ts';
 import type { HostProfile } from './profile.ts';
@@ -88,6 +90,8 @@ export interface Runner {
   start(bytes: Uint8Array, done: (result: Result) => void): Result;
   /** Something has changed that the guest may be waiting for. */
   wake(): void;
+  /** The levels of the vCPU's interrupt inputs have changed. */
+  inputsChanged(): void;
   /** Puts the registers where the ioctls look for them. */
   settle(): void;
   /** The vCPU has been initialised anew: what the last exit left open is gone. */
@@ -140,6 +144,15 @@ export interface VmState {
   systemSuspend: boolean;
   /** Of the random numbers that the firmware gives. */
   randomState: bigint;
+  /** Its interrupt controller in the kernel; undefined while there is none. */
+  gic: Gic | undefined;
+  /** The PPIs of the timers, by attribute of the group KVM_ARM_VCPU_TIMER_CTRL; fixed once a vCPU has run with a GIC. */
+  timerPpis: number[];
+  timerPpisFixed: boolean;
+  /** How many vCPUs its GIC can have; undefined without one. */
+  maxVcpus: number | undefined;
+  /** Something went wrong for good: all that is asked of it and its vCPUs is EIO (`kvm_vm_dead`). */
+  isDead: boolean;
   /** All that were created, by id: closing one does not take it out of the VM. */
   readonly vcpus: Map<number, VcpuState>;
   /** What its CPUs share; undefined until the first of them runs. */
@@ -167,6 +180,8 @@ export interface VcpuState {
   sveMaxVq: number;
   /** The PMU was initialised (KVM_ARM_VCPU_PMU_V3_INIT). */
   pmuCreated: boolean;
+  /** The PMU's overflow interrupt; 0: none was set. */
+  pmuIrq: number;
   /** A data abort is to be taken by the next run; its syndrome is in ESR_EL1 already. */
   abortPending: boolean;
   /** What CPU_ON has left to do: reset it, and begin there; big-endian where the caller was. */
@@ -180,6 +195,14 @@ export interface VcpuState {
   /** The levels of its interrupt inputs. */
   irq: boolean;
   fiq: boolean;
+  /** Its interface to the VM's GIC; undefined while there is none. */
+  gic: CpuInterface | undefined;
+  /** Its timers have their interrupts (`timer->enabled`). */
+  timersEnabled: boolean;
+  /** It could be entered once (`vcpu_has_run_once`). */
+  hasRun: boolean;
+  /** It is in KVM_RUN. */
+  isRunning: boolean;
   /** The next run, or the one that goes on, is to end. */
   kicked: boolean;
   runner: Runner | undefined;

@@ -13,7 +13,7 @@ export function readStruct(data: Uint8Array, size: number): Uint8Array<ArrayBuff
 }
 
 /** `copy_to_user` of a value; little-endian, as every machine is that Node runs on. */
-export function writeStruct(data: Uint8Array, value: Int32Array | BigUint64Array): void {
+export function writeStruct(data: Uint8Array, value: Int32Array | Uint32Array | BigUint64Array): void {
   const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   data.set(bytes.subarray(0, data.length));
 }

@@ -1,6 +1,6 @@
 /**
  * Device attributes of a vCPU: the PMU's, the timers' and stolen time's (`pmu-emul.c`, `arch_timer.c` and `pvtime.c` of
- * arch/arm64/kvm). The host has no interrupt controller yet, which most of what can be set here needs.
+ * arch/arm64/kvm).
  *
  * @packageDocumentation
  */
@@ -8,6 +8,7 @@ import { KVM_CAP } from '../abi/capabilities.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result } from '../backend.ts';
+import { isPpi, MAX_SPI, NR_SGIS } from './intids.ts';
 import { eventMask } from './pmu-registers.ts';
 import { hasFeature } from './register-access.ts';
 import type { VcpuState, VmState } from './state.ts';
@@ -29,7 +30,14 @@ function hasPmu(vcpu: VcpuState): boolean {
 
 const pmu: Group = {
   has: (vcpu, attr) => (attr < vcpu.vm.host.profile.pmuAttributes && hasPmu(vcpu) ? 0 : -ERRNO.ENXIO),
-  get: (_, attr) => (attr === PMU.IRQ ? -ERRNO.EINVAL : -ERRNO.ENXIO),
+  get(vcpu, attr, data) {
+    if (attr !== PMU.IRQ) return -ERRNO.ENXIO;
+    if (vcpu.vm.gic === undefined) return -ERRNO.EINVAL;
+    if (!hasPmu(vcpu)) return -ERRNO.ENODEV;
+    if (vcpu.pmuIrq === 0) return -ERRNO.ENXIO;
+    writeStruct(data, Int32Array.of(vcpu.pmuIrq));
+    return 0;
+  },
   set(vcpu, attr, data) {
     const { pmuAttributes } = vcpu.vm.host.profile;
     if (pmuAttributes === 0) return -ERRNO.ENXIO;
@@ -38,16 +46,14 @@ const pmu: Group = {
     if (attr >= pmuAttributes) return -ERRNO.ENXIO;
     switch (attr) {
       case PMU.IRQ:
-        return -ERRNO.EINVAL;
+        return setPmuIrq(vcpu, readInt(data));
       case PMU.INIT:
-        if (vcpu.vm.pmuCounters === undefined) return -ERRNO.ENXIO;
-        vcpu.pmuCreated = true;
-        return 0;
+        return initPmu(vcpu);
       case PMU.FILTER:
         if (!isPmuFilter(vcpu, data)) return -ERRNO.EINVAL;
         return vcpu.vm.pmuCounters === undefined ? -ERRNO.ENXIO : 0;
       case PMU.SET_PMU:
-        return setPmu(vcpu.vm, new DataView(readStruct(data, 4).buffer).getInt32(0, true));
+        return setPmu(vcpu.vm, readInt(data));
       case PMU.SET_NR_COUNTERS:
         return setCounters(vcpu.vm, new DataView(readStruct(data, 4).buffer).getUint32(0, true));
       default:
@@ -55,6 +61,33 @@ const pmu: Group = {
     }
   },
 };
+
+const readInt = (data: Uint8Array) => new DataView(readStruct(data, 4).buffer).getInt32(0, true);
+
+/** A PPI is the same for all vCPUs, an SPI each has its own (`pmu_irq_is_valid`). */
+function setPmuIrq(vcpu: VcpuState, irq: number): Result {
+  if (vcpu.vm.gic === undefined || irq < NR_SGIS || irq > MAX_SPI) return -ERRNO.EINVAL;
+  for (const { pmuIrq } of vcpu.vm.vcpus.values()) {
+    if (pmuIrq !== 0 && (pmuIrq === irq) !== isPpi(irq)) return -ERRNO.EINVAL;
+  }
+  if (vcpu.pmuIrq !== 0) return -ERRNO.EBUSY;
+  vcpu.pmuIrq = irq;
+  return 0;
+}
+
+/** `kvm_arm_pmu_v3_init` */
+function initPmu(vcpu: VcpuState): Result {
+  const { vm, gic: cpu } = vcpu;
+  if (vm.pmuCounters === undefined) return -ERRNO.ENXIO;
+  if (cpu !== undefined) {
+    if (!cpu.gic.initialized) return -ERRNO.ENODEV;
+    if (vcpu.pmuIrq === 0) return -ERRNO.ENXIO;
+    const result = cpu.gic.setOwner(cpu, vcpu.pmuIrq, vcpu);
+    if (result < 0) return result;
+  }
+  vcpu.pmuCreated = true;
+  return 0;
+}
 
 const MOST_EVENTS = 0xffffn;
 
@@ -86,12 +119,22 @@ function setCounters(vm: VmState, count: number): Result {
 const timer: Group = {
   has: (vcpu, attr) => (attr < vcpu.vm.host.profile.timerPpis.length ? 0 : -ERRNO.ENXIO),
   get(vcpu, attr, data) {
-    const ppi = vcpu.vm.host.profile.timerPpis[attr];
+    const ppi = vcpu.vm.timerPpis[attr];
     if (ppi === undefined) return -ERRNO.ENXIO;
     writeStruct(data, Int32Array.of(ppi));
     return 0;
   },
-  set: () => -ERRNO.EINVAL,
+  /** Whether each has its own is seen by the first run (`kvm_arm_timer_set_attr`). */
+  set(vcpu, attr, data) {
+    const { vm } = vcpu;
+    const ppi = readInt(data);
+    if (vm.gic === undefined || !isPpi(ppi)) return -ERRNO.EINVAL;
+    const isFixed = vm.host.profile.gics?.timerPpisPerVcpu ? vcpu.timersEnabled : vm.timerPpisFixed;
+    if (isFixed) return -ERRNO.EBUSY;
+    if (attr >= vm.timerPpis.length) return -ERRNO.ENXIO;
+    vm.timerPpis[attr] = ppi;
+    return 0;
+  },
 };
 
 /** KVM_ARM_VCPU_PVTIME_IPA; all ones while it is not set. */

@@ -29,18 +29,22 @@ export class EmulatedVcpu implements VcpuHandle {
     this.#open = state;
   }
 
-  /** For the length of an ioctl: with all registers where those look for them. */
+  /** For the length of an ioctl: with all registers where those look for them. Undefined: {@link #refusal} says why. */
   get #state(): VcpuState | undefined {
     this.#open?.vm.clock.pass();
-    if (this.#open === undefined) return undefined;
+    if (this.#open === undefined || this.#open.vm.isDead) return undefined;
     this.#open.runner?.settle();
     applyPendingReset(this.#open);
     return this.#open;
   }
 
+  get #refusal(): Result {
+    return this.#open === undefined ? -ERRNO.EBADF : -ERRNO.EIO;
+  }
+
   armVcpuInit(init: Uint8Array): Result {
     const vcpu = this.#state;
-    if (vcpu === undefined) return -ERRNO.EBADF;
+    if (vcpu === undefined) return this.#refusal;
     const { target, featureBits } = decodeVcpuInit(init);
     const result = initVcpu(vcpu, target, featureBits);
     if (result === 0) vcpu.runner?.forget();
@@ -49,7 +53,7 @@ export class EmulatedVcpu implements VcpuHandle {
 
   armVcpuFinalize(feature: number): Result {
     const vcpu = this.#state;
-    if (vcpu === undefined) return -ERRNO.EBADF;
+    if (vcpu === undefined) return this.#refusal;
     if (vcpu.vm.host.profile.behaviours.beforeSve) return -ERRNO.EINVAL;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
     if (feature !== KVM_ARM_VCPU.KVM_ARM_VCPU_SVE || !hasSve(vcpu)) return -ERRNO.EINVAL;
@@ -60,7 +64,7 @@ export class EmulatedVcpu implements VcpuHandle {
 
   getRegList(): BigUint64Array | Result {
     const vcpu = this.#state;
-    if (vcpu === undefined) return -ERRNO.EBADF;
+    if (vcpu === undefined) return this.#refusal;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
     if (hasSve(vcpu) && !vcpu.sveFinalized) return -ERRNO.EPERM;
     const { list, conditional, registers } = vcpu.configuration;
@@ -70,14 +74,14 @@ export class EmulatedVcpu implements VcpuHandle {
 
   getOneReg(id: bigint): bigint | Result {
     const vcpu = this.#state;
-    if (vcpu === undefined) return -ERRNO.EBADF;
+    if (vcpu === undefined) return this.#refusal;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
     return find(vcpu, vcpu.configuration, id)?.get(vcpu) ?? missingRegister(vcpu.vm.host.profile, id);
   }
 
   setOneReg(id: bigint, value: bigint): Result {
     const vcpu = this.#state;
-    if (vcpu === undefined) return -ERRNO.EBADF;
+    if (vcpu === undefined) return this.#refusal;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
     return find(vcpu, vcpu.configuration, id)?.set(vcpu, value) ?? missingRegister(vcpu.vm.host.profile, id);
   }
@@ -101,11 +105,11 @@ export class EmulatedVcpu implements VcpuHandle {
   }
 
   getMpState(): Result {
-    return this.#state?.mpState ?? -ERRNO.EBADF;
+    return this.#state?.mpState ?? this.#refusal;
   }
 
   setMpState(state: number): Result {
-    if (this.#state === undefined) return -ERRNO.EBADF;
+    if (this.#state === undefined) return this.#refusal;
     if (!this.#state.vm.host.profile.mpStates.includes(state)) return -ERRNO.EINVAL;
     this.#state.mpState = state;
     return 0;
@@ -122,7 +126,7 @@ export class EmulatedVcpu implements VcpuHandle {
   }
 
   kick(): Result {
-    if (this.#open === undefined) return -ERRNO.EBADF;
+    if (this.#open === undefined) return this.#refusal;
     this.#open.kicked = true;
     this.#open.runner?.wake();
     return 0;
@@ -131,7 +135,7 @@ export class EmulatedVcpu implements VcpuHandle {
   /** What runs the guest, or why it cannot. */
   #runner(): Runner | Result {
     const vcpu = this.#open;
-    if (vcpu === undefined) return -ERRNO.EBADF;
+    if (vcpu === undefined || vcpu.vm.isDead) return this.#refusal;
     if (vcpu.configuration === undefined) return -ERRNO.ENOEXEC;
     if (hasSve(vcpu) && !vcpu.sveFinalized) return -ERRNO.EPERM;
     if (vcpu.runner === undefined) {
@@ -142,31 +146,31 @@ export class EmulatedVcpu implements VcpuHandle {
   }
 
   getVcpuEvents(events: Uint8Array): Result {
-    return this.#state === undefined ? -ERRNO.EBADF : getEvents(this.#state, events);
+    return this.#state === undefined ? this.#refusal : getEvents(this.#state, events);
   }
 
   setVcpuEvents(events: Uint8Array): Result {
-    return this.#state === undefined ? -ERRNO.EBADF : setEvents(this.#state, events);
+    return this.#state === undefined ? this.#refusal : setEvents(this.#state, events);
   }
 
   hasDeviceAttr(group: number, attr: bigint): Result {
-    return this.#state === undefined ? -ERRNO.EBADF : hasVcpuAttr(this.#state, group, attr);
+    return this.#state === undefined ? this.#refusal : hasVcpuAttr(this.#state, group, attr);
   }
 
   getDeviceAttr(group: number, attr: bigint, data: Uint8Array): Result {
-    return this.#state === undefined ? -ERRNO.EBADF : getVcpuAttr(this.#state, group, attr, data);
+    return this.#state === undefined ? this.#refusal : getVcpuAttr(this.#state, group, attr, data);
   }
 
   setDeviceAttr(group: number, attr: bigint, data: Uint8Array): Result {
-    return this.#state === undefined ? -ERRNO.EBADF : setVcpuAttr(this.#state, group, attr, data);
+    return this.#state === undefined ? this.#refusal : setVcpuAttr(this.#state, group, attr, data);
   }
 
   setGuestDebug(debug: Uint8Array): Result {
-    return this.#state === undefined ? -ERRNO.EBADF : setGuestDebug(this.#state, debug);
+    return this.#state === undefined ? this.#refusal : setGuestDebug(this.#state, debug);
   }
 
   ioctl(request: number, argument: bigint | Uint8Array): Result {
-    if (this.#state === undefined) return -ERRNO.EBADF;
+    if (this.#state === undefined) return this.#refusal;
     return flatIoctl(request, argument, {
       KVM_ARM_VCPU_INIT: init => this.armVcpuInit(init),
       KVM_ARM_VCPU_FINALIZE: feature =>

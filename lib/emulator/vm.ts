@@ -12,6 +12,15 @@ import { encodeVcpuInit } from '../abi/structs.ts';
 import type { DeviceHandle, EventFdHandle, Result, VmHandle } from '../backend.ts';
 import { type ClockKind, makeClock } from './clock.ts';
 import { enableCap } from './enable-cap.ts';
+import {
+  changeIrqfd,
+  createDevice,
+  createIrqchip,
+  setDeviceAddress,
+  setGsiRouting,
+  setIrqLine,
+  signalMsi,
+} from './interrupts.ts';
 import { IoEventFds } from './io-event-fds.ts';
 import { flatIoctl, NOT_YET_ON_VM, notEmulated } from './ioctl.ts';
 import { clearDirtyLog, getDirtyLog, setMemorySlot } from './memory-slots.ts';
@@ -22,10 +31,10 @@ import { EmulatedVcpu } from './vcpu.ts';
 /** `VmHandle` of the emulated host. */
 export class EmulatedVm implements VmHandle {
   /** Undefined after close. The vCPUs hold it, too, and go on, as the kernel's do. */
-  #state: VmState | undefined;
+  #open: VmState | undefined;
 
   constructor(host: HostModel, ipaBits: number, clock: ClockKind) {
-    this.#state = {
+    this.#open = {
       host,
       ipaBits,
       clock: makeClock(clock, host.profile.counterHz),
@@ -49,30 +58,46 @@ export class EmulatedVm implements VmHandle {
       nisvToUser: false,
       systemSuspend: false,
       randomState: 0n,
+      gic: undefined,
+      timerPpis: [...host.profile.timerPpis],
+      timerPpisFixed: false,
+      maxVcpus: undefined,
+      isDead: false,
       vcpus: new Map(),
       machine: undefined,
     };
   }
 
+  /** Undefined where nothing can be asked of it: {@link #refusal} says why. */
+  get #state(): VmState | undefined {
+    return this.#open?.isDead === false ? this.#open : undefined;
+  }
+
+  get #refusal(): Result {
+    return this.#open === undefined ? -ERRNO.EBADF : -ERRNO.EIO;
+  }
+
   checkExtension(cap: number): Result {
     const vm = this.#state;
-    if (vm === undefined) return -ERRNO.EBADF;
+    if (vm === undefined) return this.#refusal;
     if (cap === KVM_CAP.KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE)
       return Number(BigInt.asIntN(32, vm.eagerSplitChunkSize));
+    if (cap === KVM_CAP.KVM_CAP_MAX_VCPUS && vm.maxVcpus !== undefined) return vm.maxVcpus;
     const { capabilities, vmCapabilities } = vm.host.profile;
     return vmCapabilities[cap] ?? capabilities[cap] ?? 0;
   }
 
   enableCap(cap: number, flags: number, args: BigUint64Array): Result {
-    return this.#state === undefined ? -ERRNO.EBADF : enableCap(this.#state, cap, flags, args);
+    return this.#state === undefined ? this.#refusal : enableCap(this.#state, cap, flags, args);
   }
 
   createVcpu(id: number): EmulatedVcpu | Result {
     const vm = this.#state;
-    if (vm === undefined) return -ERRNO.EBADF;
+    if (vm === undefined) return this.#refusal;
     if (vm.vcpus.size >= this.checkExtension(KVM_CAP.KVM_CAP_MAX_VCPUS)) return -ERRNO.EINVAL;
     if (id >= this.checkExtension(KVM_CAP.KVM_CAP_MAX_VCPU_ID)) return -ERRNO.EINVAL;
-    if (id >= (vm.host.profile.maxVcpus ?? Infinity)) return -ERRNO.EINVAL;
+    if (vm.gic?.initialized) return -ERRNO.EBUSY;
+    if (id >= (vm.maxVcpus ?? vm.host.profile.maxVcpus ?? Infinity)) return -ERRNO.EINVAL;
     if (vm.vcpus.has(id)) return -ERRNO.EEXIST;
     // Each new vCPU starts the VM's virtual counter anew (`kvm_timer_vcpu_init`).
     if (!vm.counterOffsetSet) {
@@ -91,6 +116,7 @@ export class EmulatedVm implements VmHandle {
       sveFinalized: false,
       sveMaxVq: 0,
       pmuCreated: false,
+      pmuIrq: 0,
       abortPending: false,
       pendingReset: undefined,
       guestDebug: undefined,
@@ -98,35 +124,46 @@ export class EmulatedVm implements VmHandle {
       stolenTime: undefined,
       irq: false,
       fiq: false,
+      gic: undefined,
+      timersEnabled: false,
+      hasRun: false,
+      isRunning: false,
       kicked: false,
       runner: undefined,
     };
     vm.vcpus.set(id, vcpu);
+    const placed = vm.gic?.addVcpu(vcpu) ?? 0;
+    if (placed < 0) {
+      vm.vcpus.delete(id);
+      return placed;
+    }
     return new EmulatedVcpu(vcpu);
   }
 
-  createDevice(_type: number, _flags: number): DeviceHandle | Result {
-    return this.#notYet('KVM_CREATE_DEVICE');
+  createDevice(type: number, flags: number): DeviceHandle | Result {
+    const vm = this.#state;
+    return vm === undefined ? this.#refusal : createDevice(vm, type, flags);
   }
 
   createIrqchip(): Result {
-    return this.#notYet('KVM_CREATE_IRQCHIP');
+    return this.#state === undefined ? this.#refusal : createIrqchip(this.#state);
   }
 
-  irqLine(_irq: number, _level: number): Result {
-    return this.#notYet('KVM_IRQ_LINE');
+  irqLine(irq: number, level: number): Result {
+    return this.#state === undefined ? this.#refusal : setIrqLine(this.#state, irq, level);
   }
 
-  signalMsi(_msi: Uint8Array): Result {
-    return this.#notYet('KVM_SIGNAL_MSI');
+  signalMsi(msi: Uint8Array): Result {
+    return this.#state === undefined ? this.#refusal : signalMsi(this.#state, msi);
   }
 
-  setGsiRouting(_entries: Uint8Array): Result {
-    return this.#notYet('KVM_SET_GSI_ROUTING');
+  setGsiRouting(entries: Uint8Array): Result {
+    return this.#state === undefined ? this.#refusal : setGsiRouting(this.#state, entries);
   }
 
-  irqfd(_event: EventFdHandle, _gsi: number, _flags: number, _resample: EventFdHandle | undefined): Result {
-    return this.#notYet('KVM_IRQFD');
+  irqfd(event: EventFdHandle, gsi: number, flags: number, resample: EventFdHandle | undefined): Result {
+    const vm = this.#state;
+    return vm === undefined ? this.#refusal : changeIrqfd(vm, event, gsi, flags, resample);
   }
 
   ioeventfd(event: EventFdHandle, addr: bigint, len: number, flags: number, datamatch: bigint): Result {
@@ -135,26 +172,26 @@ export class EmulatedVm implements VmHandle {
 
   setUserMemoryRegion(slot: number, flags: number, guestPhysAddr: bigint, bytes: Uint8Array): Result {
     const vm = this.#state;
-    return vm === undefined ? -ERRNO.EBADF : setMemorySlot(vm, slot, flags, guestPhysAddr, bytes);
+    return vm === undefined ? this.#refusal : setMemorySlot(vm, slot, flags, guestPhysAddr, bytes);
   }
 
   getDirtyLog(slot: number, bitmap: Uint8Array): Result {
-    return this.#state === undefined ? -ERRNO.EBADF : getDirtyLog(this.#state, slot, bitmap);
+    return this.#state === undefined ? this.#refusal : getDirtyLog(this.#state, slot, bitmap);
   }
 
   clearDirtyLog(slot: number, firstPage: number, pageCount: number, bitmap: Uint8Array): Result {
     const vm = this.#state;
-    return vm === undefined ? -ERRNO.EBADF : clearDirtyLog(vm, slot, firstPage, pageCount, bitmap);
+    return vm === undefined ? this.#refusal : clearDirtyLog(vm, slot, firstPage, pageCount, bitmap);
   }
 
   armPreferredTarget(init: Uint8Array): Result {
-    if (this.#state === undefined) return -ERRNO.EBADF;
+    if (this.#state === undefined) return this.#refusal;
     init.set(encodeVcpuInit(this.#state.host.profile.targets.preferred, 0n));
     return 0;
   }
 
   armGetRegWritableMasks(range: number, masks: BigUint64Array): Result {
-    if (this.#state === undefined) return -ERRNO.EBADF;
+    if (this.#state === undefined) return this.#refusal;
     if (range !== 0 || !has(this.#state, KVM_CAP.KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES)) return -ERRNO.EINVAL;
     masks.fill(0n);
     for (const [index, mask] of Object.entries(this.#state.host.profile.writableMasks)) {
@@ -165,7 +202,7 @@ export class EmulatedVm implements VmHandle {
 
   armSetCounterOffset(bytes: Uint8Array): Result {
     const vm = this.#state;
-    if (vm === undefined) return -ERRNO.EBADF;
+    if (vm === undefined) return this.#refusal;
     if (!has(vm, KVM_CAP.KVM_CAP_COUNTER_OFFSET)) return -ERRNO.EINVAL;
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     const reserved = view.getBigUint64(8, true);
@@ -176,21 +213,21 @@ export class EmulatedVm implements VmHandle {
   }
 
   hasDeviceAttr(group: number, attr: bigint): Result {
-    return this.#state === undefined ? -ERRNO.EBADF : hasSmcccAttr(this.#state, group, attr);
+    return this.#state === undefined ? this.#refusal : hasSmcccAttr(this.#state, group, attr);
   }
 
   /** arm64 has no KVM_GET_DEVICE_ATTR on a VM: an unknown request. */
   getDeviceAttr(): Result {
-    return this.#state === undefined ? -ERRNO.EBADF : -ERRNO.EINVAL;
+    return this.#state === undefined ? this.#refusal : -ERRNO.EINVAL;
   }
 
   setDeviceAttr(group: number, attr: bigint, data: Uint8Array): Result {
-    return this.#state === undefined ? -ERRNO.EBADF : setSmcccAttr(this.#state, group, attr, data);
+    return this.#state === undefined ? this.#refusal : setSmcccAttr(this.#state, group, attr, data);
   }
 
   ioctl(request: number, argument: bigint | Uint8Array): Result {
     const vm = this.#state;
-    if (vm === undefined) return -ERRNO.EBADF;
+    if (vm === undefined) return this.#refusal;
     return flatIoctl(
       request,
       argument,
@@ -200,10 +237,14 @@ export class EmulatedVm implements VmHandle {
           const args = BigUint64Array.from({ length: 4 }, (_, i) => view.getBigUint64(8 + 8 * i, true));
           return this.enableCap(view.getUint32(0, true), view.getUint32(4, true), args);
         },
+        KVM_IRQ_LINE: line => this.#irqLineOf(line),
+        KVM_IRQ_LINE_STATUS: line => this.#irqLineOf(line),
+        KVM_ARM_SET_DEVICE_ADDR: address => setDeviceAddress(vm, address),
         KVM_ARM_PREFERRED_TARGET: init => this.armPreferredTarget(init),
         KVM_ARM_SET_COUNTER_OFFSET: offset => this.armSetCounterOffset(offset),
       },
       {
+        KVM_CREATE_IRQCHIP: () => this.createIrqchip(),
         KVM_CHECK_EXTENSION: cap => (cap > 0xffff_ffffn ? 0 : this.checkExtension(Number(cap))),
         // No guest has written a page yet: a ring that there is holds no entry to collect.
         KVM_RESET_DIRTY_RINGS: () => (vm.dirtyRingSize === 0 ? -ERRNO.EINVAL : 0),
@@ -213,11 +254,16 @@ export class EmulatedVm implements VmHandle {
   }
 
   close(): void {
-    this.#state = undefined;
+    this.#open = undefined;
+  }
+
+  #irqLineOf(line: Uint8Array): Result {
+    const view = new DataView(line.buffer, line.byteOffset);
+    return this.irqLine(view.getUint32(0, true), view.getUint32(4, true));
   }
 
   #notYet(request: IoctlName): Result {
-    if (this.#state === undefined) return -ERRNO.EBADF;
+    if (this.#state === undefined) return this.#refusal;
     throw notEmulated(request);
   }
 }

@@ -14,7 +14,7 @@
 export interface Call {
   /** Which object: `kvm`, `vm0`, `vcpu3`. */
   readonly on: string;
-  /** The seam's method, or one of the two that `run-calls.ts` adds. */
+  /** The seam's method, or one of those that `run-calls.ts` adds. */
   readonly method: string;
   /** Numbers in hex; bytes in hex in the order of memory. */
   readonly args: readonly string[];

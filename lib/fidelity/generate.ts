@@ -9,6 +9,7 @@ import { CORE_PSTATE, coreRegId, KVM_REG_ARM_PSCI_VERSION, sysRegId } from '../a
 import { featureMask, KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { HostProfile } from '../emulator/profile.ts';
 import { type Call, hexBytes } from './calls.ts';
+import { firmwareCalls } from './firmware-calls.ts';
 import { MOVES, vcpuEvents } from './moves.ts';
 import { underCoprocessor } from './registers.ts';
 import { featureSets, POWER_OFF, Sequence } from './sequence.ts';
@@ -178,6 +179,7 @@ const SHAPES: readonly (readonly [weight: number, shape: (s: Sequence) => void])
   [4, s => wander(250, s)],
   [2, s => everyDigitOf(s.random.pick(s.registers.ruled), s)],
   [1, s => everyDigitUnlocked(s.random.pick(IMPLEMENTATION_IDS), s)],
+  [8, firmwareCalls],
   [3, upheaval],
   [4, inits],
   [2, exceptions],

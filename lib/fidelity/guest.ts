@@ -11,6 +11,7 @@ import { probe } from '../native/probe.ts';
 import { compare, type Difference, isDifference, shrink } from './compare.ts';
 import { Coverage, type CoverageSummary } from './coverage.ts';
 import { sequences } from './generate.ts';
+import { startWatchdog } from './guest-call.ts';
 
 /** What a run found. */
 export interface Report {
@@ -28,6 +29,7 @@ const MAX_SHRUNK = 10;
 
 const [host = '', seed = '', calls = ''] = process.argv.slice(2);
 const profile = loadHost(host);
+startWatchdog();
 const found = probe();
 const pair = { kernel: () => openDevice(found), emulated: () => openEmulated(profile) };
 const coverage = new Coverage(profile);

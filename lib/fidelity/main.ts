@@ -10,6 +10,8 @@ import { runInLab } from '../lab/run.ts';
 import type { Report } from './guest.ts';
 import { machineOf } from './machines.ts';
 import { tryMutations } from './mutation-run.ts';
+import { comparePrograms, formatProgramReport, kernelOutcomes } from './programs/in-lab.ts';
+import { writeProgramTrace } from './programs/trace.ts';
 import { formatMutations, formatReport } from './report.ts';
 import { readTrace, writeTrace } from './trace.ts';
 
@@ -21,13 +23,16 @@ const BOOT_MS = 300_000;
 const PARTS = ['package.json', 'dist', 'prebuilds/linux-arm64'];
 
 const HELP = `usage: npm run fidelity -- [--host NAME|all]... [--seed S] [--calls N] [--record | --mutate [--every N]]
+       npm run fidelity -- --guests [--host NAME|all]... [--seed S] [--programs N] [--record]
 
 Makes the same random calls on a host's kernel, in the lab, and on its emulation, and tells where the answers differ.
+With --guests it has guests of both run the same random programs.
 
   --host NAME   a recorded host, once or more often; all of them: all; default: ${DEFAULT_HOST}
   --seed S      where the random sequences begin; default: 1
   --calls N     how many calls at least; default: 20000
-  --record      instead keep a trace of the kernel in test/traces, which npm test replays
+  --programs N  how many programs; default: 2000
+  --record      instead keep a trace of the kernel in test/traces, which npm test replays; of seeds from 1 on
   --mutate      instead tell which mistakes in the profile its trace would notice; needs no kernel
   --every N     of the mutations of registers, try each N-th; default: 1`;
 
@@ -43,6 +48,8 @@ function parse() {
         host: { type: 'string', multiple: true, default: [DEFAULT_HOST] },
         seed: { type: 'string', default: '1' },
         calls: { type: 'string', default: '20000' },
+        guests: { type: 'boolean', default: false },
+        programs: { type: 'string', default: '2000' },
         record: { type: 'boolean', default: false },
         mutate: { type: 'boolean', default: false },
         every: { type: 'string', default: '1' },
@@ -57,7 +64,7 @@ function parse() {
 const values = parse();
 
 /** The value of an option that counts. */
-function count(name: 'seed' | 'calls' | 'every'): number {
+function count(name: 'seed' | 'calls' | 'programs' | 'every'): number {
   const value = Number(values[name]);
   return Number.isSafeInteger(value) && value > 0
     ? value
@@ -83,6 +90,18 @@ async function compareHost(host: string): Promise<boolean> {
   const [seed, calls] = [count('seed'), count('calls')];
   const report = JSON.parse(await ask(host, 'guest.js', [`${seed}`, `${calls}`], calls)) as Report;
   console.log(formatReport(host, seed, report));
+  return report.differing === 0;
+}
+
+/** @returns whether the host's guests are as its kernel's */
+async function compareGuests(host: string): Promise<boolean> {
+  if (values.record) {
+    await writeProgramTrace(host, kernelOutcomes(host, 1, count('programs')));
+    return true;
+  }
+  const seed = count('seed');
+  const report = await comparePrograms(host, seed, count('programs'));
+  console.log(formatProgramReport(host, seed, report));
   return report.differing === 0;
 }
 
@@ -116,6 +135,13 @@ if (values.help) {
     );
   }
   if (values.record && values.mutate) wrongUsage('--record and --mutate are two things to do');
-  const work = values.record ? keepTrace : values.mutate ? mutateHost : compareHost;
+  if (values.guests && values.mutate) wrongUsage('--guests and --mutate are two things to do');
+  const work = values.guests
+    ? compareGuests
+    : values.record
+      ? keepTrace
+      : values.mutate
+        ? mutateHost
+        : compareHost;
   for (const host of hosts) if (!(await work(host))) process.exitCode = 1;
 }

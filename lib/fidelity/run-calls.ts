@@ -9,6 +9,7 @@ import { wordOffsets } from '../abi/register-id.ts';
 import { FEATURE_ID_RANGE_SIZE, STRUCT_SIZE } from '../abi/structs.ts';
 import type { AttrHandle, FdHandle, KvmHandle, Result, VcpuHandle, VmHandle } from '../backend.ts';
 import { type Call, hexBytes, kindOf } from './calls.ts';
+import { type Conduit, guestCall, guestMemory, noteVcpu } from './guest-call.ts';
 import { comparedPart } from './not-compared.ts';
 
 /** What a call answered, as text: an errno's name, a number, a register's value, `ok`. */
@@ -105,7 +106,13 @@ const vmMethods: Methods<VmHandle> = {
   ...attrMethods,
   checkExtension: (vm, cap) => vm.checkExtension(number(cap)),
   enableCap: (vm, cap, flags, args) => vm.enableCap(number(cap), number(flags), words(args)),
-  createVcpu: (vm, id) => vm.createVcpu(number(id)),
+  /** Memory for {@link guestCall}. */
+  guestMemory: vm => void guestMemory(vm),
+  createVcpu(vm, id) {
+    const vcpu = vm.createVcpu(number(id));
+    noteVcpu(vm, vcpu);
+    return vcpu;
+  },
   armPreferredTarget: vm => filling(STRUCT_SIZE.kvm_vcpu_init, init => vm.armPreferredTarget(init)),
   armGetRegWritableMasks: (vm, range) =>
     filling(8 * FEATURE_ID_RANGE_SIZE, masks =>
@@ -137,6 +144,8 @@ const vcpuMethods: Methods<VcpuHandle> = {
   setMpState: (vcpu, state) => vcpu.setMpState(number(state)),
   getVcpuEvents: vcpu => filling(STRUCT_SIZE.kvm_vcpu_events, events => vcpu.getVcpuEvents(events)),
   setVcpuEvents: (vcpu, events) => vcpu.setVcpuEvents(bytes(events)),
+  /** A call of its guest. */
+  guest: (vcpu, conduit, ...x) => guestCall(vcpu, conduit as Conduit, x.map(big)),
   /** All registers that the vCPU lists: what a sequence comes to. */
   state(vcpu) {
     const list = vcpu.getRegList();

@@ -6,8 +6,10 @@
 import { loadHost } from '../emulator/load-host.ts';
 import { openDevice } from '../native/open.ts';
 import { probe } from '../native/probe.ts';
+import { startWatchdog } from './guest-call.ts';
 import { recordTrace } from './trace.ts';
 
+startWatchdog();
 const found = probe();
 const profile = loadHost(process.argv[2] ?? '');
 process.stdout.write(recordTrace(() => openDevice(found), profile));

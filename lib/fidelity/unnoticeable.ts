@@ -39,6 +39,7 @@ const OF_HOST: readonly (readonly [
     ({ behaviours }) => !behaviours.vmAttributes,
     'a VM of this kernel has no SMCCC filter',
   ],
+  [/^behaviours\.identitySettledByRun/, () => true, 'no vCPU of a trace runs'],
   [
     /^behaviours\.(?:signedReadsCut|timersEndWaits|reservedAffinityIgnored|stepKept|debuggerMeetsGuest)/,
     () => true,

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { ERRNO } from '../abi/errno.ts';
-import { KVM_EXIT } from '../abi/exits.ts';
+import { KVM_EXIT, KVM_RUN_SIZE } from '../abi/exits.ts';
 import { breakpointRegisters, encodeGuestDebug, KVM_GUESTDBG } from '../abi/guest-debug.ts';
 import { PSCI_FN } from '../abi/psci.ts';
 import { CORE_PSTATE, coreRegId, firmwareRegId, sysRegId } from '../abi/register-id.ts';
@@ -24,6 +24,8 @@ type Experiments = {
 const CORE_PC = coreRegId(256);
 const AARCH32_USER = 0x10n;
 const ID_AA64PFR1_EL1 = sysRegId(3, 0, 0, 4, 1);
+/** Nobody can write it. */
+const ID_AA64DFR1_EL1 = sysRegId(3, 0, 0, 5, 1);
 const CLIDR_EL1 = sysRegId(3, 1, 0, 0, 1);
 /** Level of coherence 1, and 2. */
 const CLIDR_LEVELS = [0x0120_0000n, 0x0220_0000n];
@@ -170,6 +172,13 @@ const EXPERIMENTS: Experiments = {
         vm.hasDeviceAttr(SMCCC_CTRL, SMCCC_FILTER) === 0 &&
         vm.setDeviceAttr(SMCCC_CTRL, SMCCC_FILTER, new Uint8Array(FILTER_SIZE)) === -ERRNO.EINVAL,
     ),
+  identitySettledByRun: ({ kvm, target }) =>
+    initialised(kvm, target, 0n, vcpu => {
+      vcpu.kick();
+      vcpu.run(new Uint8Array(KVM_RUN_SIZE));
+      const value = expectValue(vcpu.getOneReg(ID_AA64DFR1_EL1));
+      return vcpu.setOneReg(ID_AA64DFR1_EL1, value ^ 1n) === -ERRNO.EBUSY;
+    }),
   signedReadsCut: host =>
     runGuest(host, [LDRSB_W0], ({ vcpu, run, kick, area }) => {
       run();

@@ -16,6 +16,7 @@ import type { KvmHandle, Result } from '../backend.ts';
 import type { HostProfile } from '../emulator/profile.ts';
 import { isSpecial } from '../emulator/special-registers.ts';
 import { recordBehaviours } from './record-behaviours.ts';
+import { recordGics } from './record-gics.ts';
 import { recordRegisters } from './record-registers.ts';
 import { expectValue, initialised, withVcpus } from './scratch.ts';
 
@@ -71,6 +72,7 @@ export async function recordHost(
     mpStates: withVcpus(kvm, 1, ({ vcpus: [vcpu] }) =>
       range(32).filter(state => vcpu!.setMpState(state) === 0),
     ),
+    ...recordGics(kvm, preferred),
     timerPpis: recordTimerPpis(kvm, preferred),
     ...recordPmu(kvm, preferred),
     writableMasks: recordWritableMasks(kvm),

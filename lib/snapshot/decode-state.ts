@@ -11,6 +11,7 @@ import { formatRegister } from '../abi/register-names.ts';
 import { decodeVcpuEvents, decodeVcpuInit, encodeVcpuEvents, STRUCT_SIZE } from '../abi/structs.ts';
 import { dirtyPages, MAX_REGION_SIZE } from '../memory.ts';
 import { RegisterBatch } from '../register-batch.ts';
+import { type Content, readGic, readMoreOfVm, readVcpuDevices } from './decode-devices.ts';
 import {
   ARCHITECTURES,
   CAPABILITY,
@@ -18,11 +19,13 @@ import {
   MEMORY,
   MEMORY_FLAG,
   PAGE,
+  placeOf,
   SECTION,
   VCPU,
   VM,
 } from './file-layout.ts';
 import { bad, type Row, readSection, readTable, type Source, viewOf } from './file-table.ts';
+import type { GicState } from './gic-state.ts';
 import type { MemoryState } from './memory-state.ts';
 import type { Provenance, SavedState, VcpuState, VmSettings } from './vcpu-state.ts';
 import type { Entry } from './write-state.ts';
@@ -48,12 +51,6 @@ export function decodeState(file: Uint8Array): SavedState {
   return readState(source, row => readSection(source, row));
 }
 
-/** Bytes of a section that are in memory, and where they begin in the file. */
-interface Content {
-  readonly bytes: Uint8Array;
-  readonly offset: number;
-}
-
 /** Reads all but the pages of memory, for which it asks. */
 export function readState(source: Source, pagesAt: (row: Row) => Uint8Array): SavedState {
   const [first, ...rest] = readTable(source);
@@ -61,17 +58,38 @@ export function readState(source: Source, pagesAt: (row: Row) => Uint8Array): Sa
   const contentOf = (row: Row): Content => ({ bytes: readSection(source, row), offset: row.offset });
   const provenance = readProvenance(contentOf(first));
   let vm: VmSettings | undefined;
+  let gic: GicState | undefined;
   const vcpus: VcpuState[] = [];
   const memory: MemoryState[] = [];
+  const vcpuRows = rest.filter(({ type }) => type === SECTION.vcpu).length;
   for (let i = 0; i < rest.length; i++) {
     const row = rest[i]!;
+    const before = i === 0 ? first : rest[i - 1]!;
+    if (placeOf(row.type) >= 0 && placeOf(row.type) < placeOf(before.type))
+      throw bad(
+        `section ${i + 1} is of the type ${row.type}, behind one of the type ${before.type}`,
+        row.row,
+      );
     switch (row.type) {
       case SECTION.vm:
         if (vm !== undefined) throw bad('the VM is in it twice', row.row);
         vm = readVm(contentOf(row));
         break;
+      case SECTION.moreOfVm:
+        if (vm === undefined || before.type !== SECTION.vm) throw bad('it is not behind the VM', row.row);
+        vm = { ...vm, ...readMoreOfVm(contentOf(row)) };
+        break;
+      case SECTION.gic:
+        if (gic !== undefined) throw bad('the interrupt controller is in it twice', row.row);
+        if (vm === undefined) throw bad('an interrupt controller without a VM', row.row);
+        gic = readGic(contentOf(row), vcpuRows);
+        break;
       case SECTION.vcpu:
         vcpus.push(readVcpu(contentOf(row)));
+        break;
+      case SECTION.vcpuDevices:
+        if (before.type !== SECTION.vcpu) throw bad('it is not behind a vCPU', row.row);
+        vcpus.push({ ...vcpus.pop()!, ...readVcpuDevices(contentOf(row)) });
         break;
       case SECTION.memory:
         memory.push(readMemory(contentOf(row), rest[++i], pagesAt));
@@ -84,7 +102,7 @@ export function readState(source: Source, pagesAt: (row: Row) => Uint8Array): Sa
     throw bad('there is neither vCPU nor memory in it', HEADER.sections);
   const twice = vcpus.find((vcpu, i) => vcpus.findIndex(other => other.id === vcpu.id) !== i);
   if (twice !== undefined) throw bad(`vCPU ${twice.id} is in it twice`, HEADER.size);
-  return { provenance, vcpus, ...(vm && { vm }), ...(memory.length > 0 && { memory }) };
+  return { provenance, ...(vm && { vm }), ...(gic && { gic }), vcpus, ...(memory.length > 0 && { memory }) };
 }
 
 function readVm({ bytes, offset }: Content): VmSettings {

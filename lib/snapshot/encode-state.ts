@@ -5,10 +5,10 @@
  */
 import { crc32 } from 'node:zlib';
 import { encodeVcpuEvents, encodeVcpuInit } from '../abi/structs.ts';
+import { encodeGic, encodeMoreOfVm, encodeVcpuDevices } from './encode-devices.ts';
 import {
   ARCHITECTURES,
   CAPABILITY,
-  FILE_VERSION,
   HEADER,
   MAGIC,
   MEMORY,
@@ -18,6 +18,7 @@ import {
   startOf,
   VCPU,
   VM,
+  versionFor,
 } from './file-layout.ts';
 import type { MemoryState } from './memory-state.ts';
 import type { SavedState, VcpuState, VmSettings } from './vcpu-state.ts';
@@ -63,13 +64,22 @@ export function encodeState(state: SavedState): Uint8Array {
   return file;
 }
 
+type Content = [type: number, parts: readonly Uint8Array[]];
+
 /** Where all of a state lies in its file. */
-export function layOut({ provenance, vm, vcpus, memory = [] }: SavedState): FileLayout {
-  const contents: [type: number, parts: readonly Uint8Array[]][] = [
+export function layOut({ provenance, vm, gic, vcpus, memory = [] }: SavedState): FileLayout {
+  const some = (type: number, bytes: Uint8Array | undefined): Content[] =>
+    bytes === undefined ? [] : [[type, [bytes]]];
+  const contents: Content[] = [
     [SECTION.provenance, [new TextEncoder().encode(JSON.stringify(provenance))]],
-    ...(vm === undefined ? [] : [[SECTION.vm, [encodeVm(vm)]] as [number, Uint8Array[]]]),
-    ...vcpus.map(vcpu => [SECTION.vcpu, [encodeVcpu(vcpu)]] as [number, Uint8Array[]]),
-    ...memory.flatMap((region): [number, readonly Uint8Array[]][] => [
+    ...some(SECTION.vm, vm && encodeVm(vm)),
+    ...some(SECTION.moreOfVm, vm && encodeMoreOfVm(vm)),
+    ...some(SECTION.gic, gic && encodeGic(gic)),
+    ...vcpus.flatMap(vcpu => [
+      ...some(SECTION.vcpu, encodeVcpu(vcpu)),
+      ...some(SECTION.vcpuDevices, encodeVcpuDevices(vcpu)),
+    ]),
+    ...memory.flatMap((region): Content[] => [
       [SECTION.memory, [encodeMemory(region)]],
       [SECTION.pages, region.pages],
     ]),
@@ -89,7 +99,7 @@ export function encodeHead({ sections, length }: FileLayout, checksums: readonly
   const head = new Uint8Array(HEADER.size + sections.length * ROW.size);
   const view = new DataView(head.buffer);
   head.set(MAGIC);
-  view.setUint32(HEADER.version, FILE_VERSION, true);
+  view.setUint32(HEADER.version, versionFor(sections.map(({ type }) => type)), true);
   view.setUint32(HEADER.sections, sections.length, true);
   view.setBigUint64(HEADER.fileLength, BigInt(length), true);
   sections.forEach((section, i) => {

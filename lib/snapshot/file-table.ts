@@ -6,7 +6,16 @@
  */
 import { crc32 } from 'node:zlib';
 import { KvmError } from '../errors.ts';
-import { FILE_VERSION, HEADER, MAGIC, MAX_SECTIONS, ROW, SECTION, startOf } from './file-layout.ts';
+import {
+  FILE_VERSION,
+  HEADER,
+  MAGIC,
+  MAX_SECTIONS,
+  ROW,
+  SECTION,
+  startOf,
+  versionFor,
+} from './file-layout.ts';
 
 /** Where the bytes of a file come from. */
 export interface Source {
@@ -47,8 +56,8 @@ export function readTable(source: Source): Row[] {
   if (source.length < HEADER.size) throw bad('it ends within the header', source.length);
   const view = viewOf(head);
   const version = view.getUint32(HEADER.version, true);
-  if (version !== FILE_VERSION)
-    throw bad(`version ${version}; this library reads version ${FILE_VERSION}`, HEADER.version);
+  if (version < 1 || version > FILE_VERSION)
+    throw bad(`version ${version}; this library reads versions 1 to ${FILE_VERSION}`, HEADER.version);
   const count = view.getUint32(HEADER.sections, true);
   if (count > MAX_SECTIONS)
     throw bad(`it announces ${count} sections; at most ${MAX_SECTIONS} are possible`, HEADER.sections);
@@ -70,6 +79,9 @@ export function readTable(source: Source): Row[] {
   if (fileEnd > source.length) throw bad('the file ends within a section', source.length);
   checkZeros(source, end, fileEnd);
   if (fileEnd !== source.length) throw bad('there is more behind the last section', fileEnd);
+  const needed = versionFor(rows.map(({ type }) => type));
+  if (version !== needed)
+    throw bad(`version ${version}, and its sections are of version ${needed}`, HEADER.version);
   return rows;
 }
 

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 
-import { fieldValue, registerFields } from '../abi/register-fields.ts';
+import { fieldValue, type RegisterField, registerFields } from '../abi/register-fields.ts';
 import { decodeRegisterId } from '../abi/register-id.ts';
 import { phaseOf } from './phases.ts';
 import { isUnused, type Values } from './unused.ts';
@@ -29,8 +29,11 @@ export interface FieldDifference {
 
 /** What would make a finding go away; every value was tried on a scratch VM of the hosts that were given. */
 export interface Remedy {
-  /** Write `value` before the first run; leave the register out of the restore; or initialise without the feature. */
-  readonly action: 'write' | 'omit' | 'leave out';
+  /**
+   * Write `value` before the first run; leave the register out of the restore; initialise without the feature; or make the
+   * VM with another device.
+   */
+  readonly action: 'write' | 'omit' | 'leave out' | 'make';
   /** On which side. */
   readonly on: 'source' | 'destination';
   /** Of a register: what to write. */
@@ -41,11 +44,11 @@ export interface Remedy {
 
 /** One thing that is not the same on both sides. */
 export interface Finding {
-  readonly what: 'architecture' | 'VM' | 'vcpu' | 'feature' | 'register' | 'MP state' | 'events';
+  readonly what: 'architecture' | 'VM' | 'vcpu' | 'feature' | 'register' | 'GIC' | 'MP state' | 'events';
   readonly effect: Effect;
-  /** The register or feature. */
+  /** The register or feature; of the GIC's, with the CPU: `'ICC_CTLR_EL1 of CPU 0'`. */
   readonly name: string;
-  /** Of a register. */
+  /** Of a vCPU's register. */
   readonly id?: bigint;
   /** The vCPU that it is about; absent of what holds for the VM. */
   readonly vcpu?: number;
@@ -92,7 +95,16 @@ export function differingFields(id: bigint, source: bigint, destination: bigint)
   const phase = phaseOf(id);
   // Elsewhere a value is a number, and its digits are none that anyone knows.
   if (phase !== 'identification' && phase !== 'firmware') return [];
-  return registerFields(id)
+  return differing(registerFields(id), source, destination);
+}
+
+/** Those of some fields in which two values differ. */
+export function differing(
+  fields: readonly RegisterField[],
+  source: bigint,
+  destination: bigint,
+): FieldDifference[] {
+  return fields
     .map(field => ({
       name: field.name,
       source: fieldValue(field, source),

@@ -7,14 +7,20 @@
 import { decodeRegisterId, type RegisterId } from '../abi/register-id.ts';
 import { parseRegister } from '../abi/register-names.ts';
 
-/** The phases of a restore, in order. `'init'` and `'finalize'` write no register; `'run state'` is MP state and events. */
+/**
+ * The phases of a restore, in order. `'init'` and `'finalize'` write no register; `'devices'` makes the interrupt controller,
+ * which wants all vCPUs, and what vCPUs have of it; `'GIC'` are its registers, which want each CPU's affinity; `'run state'`
+ * is MP state and events.
+ */
 export const PHASES = [
   'init',
   'vector lengths',
   'finalize',
+  'devices',
   'firmware',
   'identification',
   'state',
+  'GIC',
   'counters',
   'run state',
 ] as const;
@@ -22,10 +28,14 @@ export const PHASES = [
 /** One of {@link PHASES}. */
 export type Phase = (typeof PHASES)[number];
 
-/** The phases that write registers, in order. */
-export const REGISTER_PHASES = PHASES.filter(
-  phase => phase !== 'init' && phase !== 'finalize' && phase !== 'run state',
-);
+/** The phases that write registers of a vCPU, in order; the first before it is finalized. */
+export const REGISTER_PHASES = [
+  'vector lengths',
+  'firmware',
+  'identification',
+  'state',
+  'counters',
+] as const satisfies readonly Phase[];
 
 /** What a guest's clocks show: they move by themselves. */
 const COUNTERS: ReadonlySet<bigint> = new Set(

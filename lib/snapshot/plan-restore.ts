@@ -14,11 +14,12 @@ import type { Vcpu } from '../vcpu.ts';
 import type { Vm } from '../vm.ts';
 import { acceptedFeatures, featureNames } from './features.ts';
 import { differingFields, type Effect, type Finding, isNoticed, type Verdict, verdictOf } from './finding.ts';
-import { phaseOf } from './phases.ts';
+import { type Phase, phaseOf } from './phases.ts';
+import { DeviceTrial } from './plan-devices.ts';
 import { addRemedies } from './remedies.ts';
 import { settledValue } from './unused.ts';
 import type { SavedState, VcpuState, VmSettings } from './vcpu-state.ts';
-import { byPhase, prepareVcpu, writePhases, writeRunState } from './write-state.ts';
+import { byPhase, type Entry, prepareVcpu, type Refusal, writePhases, writeRunState } from './write-state.ts';
 
 /** Options of a restore, and of its plan. */
 export interface RestoreOptions {
@@ -61,14 +62,19 @@ export function planRestore(
   kvm: Kvm,
   { omit = [], source }: PlanOptions = {},
 ): RestorePlan {
-  const vcpus = 'vcpus' in state ? state.vcpus : [state];
+  const all: SavedState | undefined = 'vcpus' in state ? state : undefined;
   const omitted = new Set(Array.from(omit, toRegisterId));
-  const [vm, ofVm] = scratchVm(kvm, 'vcpus' in state ? state.vm : undefined);
+  const [vm, ofVm] = scratchVm(kvm, all?.vm);
   let findings: readonly Finding[];
   try {
+    const trials = (all?.vcpus ?? [state as VcpuState]).map(vcpu => beginTrial(vcpu, vm, omitted));
+    // vCPUs that were saved alone come to a VM that has what belongs to it.
+    const devices = all?.vm && new DeviceTrial(vm, all, trials, source);
     findings = [
       ...ofVm,
-      ...vcpus.flatMap(vcpu => addRemedies(tryOut(vcpu, vm, omitted), vcpu.featureBits, kvm, source)),
+      ...(devices?.prepared ?? []),
+      ...trials.flatMap(trial => addRemedies(trial.finish(), trial.state.featureBits, kvm, source)),
+      ...(devices?.finish() ?? []),
     ];
   } finally {
     vm.close();
@@ -97,11 +103,12 @@ function scratchVm(kvm: Kvm, settings: VmSettings | undefined): [Vm, Finding[]] 
     }
   };
   if (settings === undefined) return [kvm.createVm(), findings];
-  const { ipaBits, capabilities } = settings;
+  const { ipaBits, capabilities, smcccFilter = [] } = settings;
   const vm = tried(`${ipaBits} bits of guest physical addresses`, () => createVmLike(kvm, ipaBits));
   for (const { cap, args, flags } of vm === undefined ? [] : capabilities) {
     tried(capabilityName(cap) ?? `capability ${cap}`, () => vm?.enableCap(cap, args, flags));
   }
+  if (smcccFilter.length > 0) tried('the SMCCC filter', () => vm?.setSmcccFilter(smcccFilter));
   return [vm ?? kvm.createVm(), findings];
 }
 
@@ -110,19 +117,31 @@ export function createVmLike(kvm: Kvm, ipaBits: number): Vm {
   return ipaBits === DEFAULT_IPA_BITS ? kvm.createVm() : kvm.createVm({ ipaBits });
 }
 
-function tryOut(state: VcpuState, vm: Vm, omitted: ReadonlySet<bigint>): Finding[] {
+/** A vCPU of the scratch VM, initialised, or what stands in the way of that; and what becomes of its registers. */
+export interface VcpuTrial {
+  readonly state: VcpuState;
+  /** Absent where there is none. */
+  readonly vcpu?: Vcpu;
+  finish(): Finding[];
+}
+
+function beginTrial(state: VcpuState, vm: Vm, omitted: ReadonlySet<bigint>): VcpuTrial {
   const { kvm } = vm;
   const about = { vcpu: state.id, fields: [], guestNotices: true } as const;
   if (state.architecture !== kvm.architecture) {
     const name = `${state.architecture} (the host has ${kvm.architecture})`;
-    return [{ ...about, what: 'architecture', effect: 'lacked', name }];
+    return { state, finish: () => [{ ...about, what: 'architecture', effect: 'lacked', name }] };
   }
   let vcpu: Vcpu;
   try {
     vcpu = vm.createVcpu(state.id);
   } catch (error) {
     if (!(error instanceof KvmError)) throw error;
-    return [{ ...about, what: 'vcpu', effect: 'lacked', name: `vCPU ${state.id}`, code: error.code }];
+    const { code } = error;
+    return {
+      state,
+      finish: () => [{ ...about, what: 'vcpu', effect: 'lacked', name: `vCPU ${state.id}`, code }],
+    };
   }
   const features = acceptedFeatures(kvm, state.featureBits);
   const lacked = featureNames(kvm, state.featureBits & ~features).map(
@@ -131,6 +150,22 @@ function tryOut(state: VcpuState, vm: Vm, omitted: ReadonlySet<bigint>): Finding
   const entries = [...state.registers].filter(([id]) => !omitted.has(id));
   const phases = byPhase(entries);
   const early = prepareVcpu(vcpu, features, phases);
+  return {
+    state,
+    vcpu,
+    finish: () => [...lacked, ...tryRegisters(state, vcpu, entries, phases, early)],
+  };
+}
+
+/** @param early - what was refused before registers could be listed */
+function tryRegisters(
+  state: VcpuState,
+  vcpu: Vcpu,
+  entries: readonly Entry[],
+  phases: ReadonlyMap<Phase, readonly Entry[]>,
+  early: readonly Refusal[],
+): Finding[] {
+  const about = { vcpu: state.id, fields: [], guestNotices: true } as const;
   const fresh = valuesOf(vcpu.getRegs());
   const refusals = [...early, ...writePhases(vcpu, phases, true)];
   const saved = valuesOf(state.registers);
@@ -157,7 +192,7 @@ function tryOut(state: VcpuState, vm: Vm, omitted: ReadonlySet<bigint>): Finding
     name: error.request === 'KVM_SET_MP_STATE' ? `MP state ${state.mpState}` : 'pending SError',
     code: error.code,
   }));
-  return [...lacked, ...refused, ...changed, ...added, ...runState];
+  return [...refused, ...changed, ...added, ...runState];
 }
 
 function valuesOf(batch: RegisterBatch): ReadonlyMap<bigint, bigint> {

@@ -63,27 +63,19 @@ export function restoreVcpu(vcpu: Vcpu, state: VcpuState, options: RestoreOption
 }
 
 /** Does what was planned. */
-export function loadVcpu(
-  vcpu: Vcpu,
-  state: VcpuState,
-  plan: RestorePlan,
-  omitted: ReadonlySet<bigint>,
-): void {
+function loadVcpu(vcpu: Vcpu, state: VcpuState, plan: RestorePlan, omitted: ReadonlySet<bigint>): void {
   checkLoads(plan);
   const phases = byPhase([...state.registers].filter(([id]) => !omitted.has(id)));
   let before = presentState(vcpu);
-  const refusals: Refusal[] = [];
-  try {
-    refusals.push(...prepareVcpu(vcpu, state.featureBits, phases));
-  } catch (error) {
-    if (!(error instanceof KvmError)) throw error;
-    throw failed(plan, { phase: 'init', error }, 0);
-  }
+  const refusals = prepareVcpu(vcpu, state.featureBits, phases);
+  if (refusals[0]?.phase === 'init') throw failed(plan, refusals[0], AS_IT_WAS);
   before ??= saveVcpu(vcpu);
   if (refusals.length === 0) refusals.push(...writePhases(vcpu, phases, false));
   if (refusals.length === 0) refusals.push(...writeRunState(vcpu, state.mpState, state.events));
   const [refusal] = refusals;
-  if (refusal !== undefined) throw failed(plan, refusal, putBack(vcpu, before));
+  if (refusal === undefined) return;
+  const left = putBack(vcpu, before);
+  throw failed(plan, refusal, left === 0 ? AS_IT_WAS : `${AS_IT_WAS} but for ${left} registers`);
 }
 
 /** What the vCPU is now; undefined for one that is not ready to be asked. */
@@ -118,11 +110,18 @@ export function checkLoads(plan: RestorePlan): void {
   );
 }
 
-function failed(plan: RestorePlan, refusal: Refusal, notPutBack: number): RestoreError {
-  const { phase, register, error } = refusal;
-  const what =
-    register === undefined ? '' : ` of ${formatRegister(register.id)} = 0x${register.value.toString(16)}`;
-  const after = notPutBack === 0 ? 'is as it was' : `is as it was but for ${notPutBack} registers`;
-  const message = `${error.code} in the phase '${phase}'${what}: ${error.message}. The vCPU ${after}`;
+const AS_IT_WAS = 'The vCPU is as it was';
+
+/** @param after - what became of what was there, in a sentence */
+export function failed(plan: RestorePlan, refusal: Refusal, after: string): RestoreError {
+  const { phase, error } = refusal;
+  const message = `${error.code} in the phase '${phase}'${whatOf(refusal)}: ${error.message}. ${after}`;
   return new RestoreError(error.code, message, plan, refusal);
+}
+
+function whatOf({ register, device }: Refusal): string {
+  if (register !== undefined) return ` of ${formatRegister(register.id)} = 0x${register.value.toString(16)}`;
+  if (device === undefined) return '';
+  const value = device.entry === undefined ? '' : ` = 0x${device.entry.value.toString(16)}`;
+  return ` of ${device.name}${value}`;
 }

@@ -11,8 +11,18 @@ import { toRegisterId } from '../register-batch.ts';
 import { Vm } from '../vm.ts';
 import { type MemoryState, writePages } from './memory-state.ts';
 import { createVmLike, planRestore, type RestoreOptions, type RestorePlan } from './plan-restore.ts';
-import { checkLoads, loadVcpu } from './restore-vcpu.ts';
+import { checkLoads, failed } from './restore-vcpu.ts';
 import type { SavedState } from './vcpu-state.ts';
+import { prepareDevices, writeGic } from './write-devices.ts';
+import {
+  byPhase,
+  LATE_PHASES,
+  OWN_PHASES,
+  prepareVcpu,
+  type Refusal,
+  writePhases,
+  writeRunState,
+} from './write-state.ts';
 
 /** What {@link restoreVm} made. */
 export interface RestoredVm {
@@ -22,7 +32,8 @@ export interface RestoredVm {
 }
 
 /**
- * Restores a VM: what was set on it, its memory, its vCPUs. It goes on where it was with the next run.
+ * Restores a VM: what was set on it, its memory, its vCPUs, its interrupt controller. It goes on where it was with the next
+ * run.
  *
  * @param target - where: a host, on which a VM is made; or a VM that earlier parts of the state were restored to, as a
  * move by rounds does it
@@ -82,6 +93,8 @@ export class Restore {
     for (const { cap, flags, args } of this.#state.vm?.capabilities ?? []) {
       if (!enabled.has(cap)) vm.enableCap(cap, args, flags);
     }
+    const { smcccFilter = [] } = this.#state.vm ?? {};
+    if (smcccFilter.length > 0 && vm.smcccFilter.length === 0) vm.setSmcccFilter(smcccFilter);
     return (this.#state.memory ?? []).map(region => {
       const present = vm.memory.find(isOf(region));
       if (present === undefined) {
@@ -93,12 +106,32 @@ export class Restore {
     });
   }
 
-  /** What comes behind the memory. */
+  /**
+   * What comes behind the memory: the GIC wants all vCPUs to be there, and their affinities for its registers; the clocks of
+   * the guest go on from when they are written.
+   */
   finish(): RestoredVm {
     const { vm, plan } = this;
-    for (const vcpu of this.#state.vcpus) {
-      const target = vm.vcpus.find(({ id }) => id === vcpu.id) ?? vm.createVcpu(vcpu.id);
-      loadVcpu(target, vcpu, plan, this.#omitted);
+    const state = this.#state;
+    const loads = state.vcpus.map(vcpu => ({
+      state: vcpu,
+      vcpu: vm.vcpus.find(({ id }) => id === vcpu.id) ?? vm.createVcpu(vcpu.id),
+      phases: byPhase([...vcpu.registers].filter(([id]) => !this.#omitted.has(id))),
+    }));
+    const steps: (() => Refusal[])[] = [
+      ...loads.map(load => () => prepareVcpu(load.vcpu, load.state.featureBits, load.phases)),
+      () =>
+        state.vm === undefined
+          ? []
+          : prepareDevices(vm, state, new Map(loads.map(load => [load.state, load.vcpu]))),
+      ...loads.map(load => () => writePhases(load.vcpu, load.phases, false, OWN_PHASES)),
+      () => (state.gic === undefined || !state.gic.initialized ? [] : writeGic(vm.gic!, state.gic, false)),
+      ...loads.map(load => () => writePhases(load.vcpu, load.phases, false, LATE_PHASES)),
+      ...loads.map(load => () => writeRunState(load.vcpu, load.state.mpState, load.state.events)),
+    ];
+    for (const step of steps) {
+      const [refusal] = step();
+      if (refusal !== undefined) throw failed(plan, refusal, 'The VM is closed');
     }
     return { vm, plan };
   }

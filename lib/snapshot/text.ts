@@ -33,13 +33,13 @@ export function describeFinding(finding: Finding): string {
 
 /** The values of both sides, by field where that says more. */
 export function describeValues({ id, source, destination, fields }: Finding): string {
-  if (id === undefined) return '';
-  const show = (value: bigint) => (isPsci(id) ? formatPsciVersion(value) : `0x${value.toString(16)}`);
+  const isVersion = id !== undefined && isPsci(id);
+  const show = (value: bigint) => (isVersion ? formatPsciVersion(value) : `0x${value.toString(16)}`);
   if (source === undefined || destination === undefined) {
     const present = source ?? destination;
     return present === undefined ? '' : show(present);
   }
-  if (isPsci(id) || fields.length === 0) {
+  if (isVersion || fields.length === 0) {
     return source === destination ? show(source) : `${show(source)}, there ${show(destination)}`;
   }
   return fields

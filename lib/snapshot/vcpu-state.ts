@@ -7,13 +7,16 @@ import { release } from 'node:os';
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_MP_STATE, mpStateNumber } from '../abi/mp-state.ts';
 import type { Architecture } from '../abi/register-id.ts';
+import type { SmcccRange } from '../abi/smccc-filter.ts';
 import type { VcpuEvents } from '../abi/structs.ts';
 import { KvmError } from '../errors.ts';
 import type { Kvm } from '../kvm.ts';
 import { RegisterBatch } from '../register-batch.ts';
 import type { Vcpu } from '../vcpu.ts';
+import type { PmuOptions } from '../vcpu-attributes.ts';
 import { version } from '../version.ts';
 import type { EnabledCapability } from '../vm.ts';
+import type { GicState } from './gic-state.ts';
 import type { MemoryState } from './memory-state.ts';
 
 /** A vCPU at rest. PSCI version, bit maps of hypercall services, counters and vector lengths are registers, too. */
@@ -31,6 +34,10 @@ export interface VcpuState {
   readonly mpState: number;
   /** A pending SError. A pending data abort is none of it: no kernel tells of one. */
   readonly events: VcpuEvents;
+  /** What {@link Vcpu.initPmu} was given; absent where it was not called. */
+  readonly pmu?: PmuOptions | undefined;
+  /** Where its guest finds its stolen time; absent where nowhere. */
+  readonly pvTime?: bigint | undefined;
 }
 
 /** Where a state comes from. */
@@ -53,6 +60,10 @@ export interface VmSettings {
   readonly ipaBits: number;
   /** What was enabled by {@link Vm.enableCap}, in that order. */
   readonly capabilities: readonly EnabledCapability[];
+  /** What {@link Vm.setSmcccFilter} has set; absent where nothing was. */
+  readonly smcccFilter?: readonly SmcccRange[] | undefined;
+  /** The PPIs of the timers: virtual, physical, and with Linux 6.4 those of EL2; absent where they are the kernel's own. */
+  readonly timerIrqs?: readonly number[] | undefined;
 }
 
 /** vCPUs of one VM, what is around them, and where they come from: what a state file holds. */
@@ -60,6 +71,8 @@ export interface SavedState {
   readonly provenance: Provenance;
   /** Absent where vCPUs alone were saved, as `memory` is. */
   readonly vm?: VmSettings | undefined;
+  /** Its interrupt controller; absent where it has none. */
+  readonly gic?: GicState | undefined;
   readonly vcpus: readonly VcpuState[];
   readonly memory?: readonly MemoryState[] | undefined;
 }
@@ -88,6 +101,8 @@ export function saveVcpu(vcpu: Vcpu): VcpuState {
   if (init === undefined) throw notInitialized(vcpu);
   const { kvm } = vcpu.vm;
   vcpu.completeMmio();
+  const { pmu } = vcpu;
+  const pvTime = vcpu.getPvTime();
   const read = vcpu.getRegs();
   const refused = read.status.findIndex(status => status < 0 && status !== -ERRNO.ENOENT);
   if (refused >= 0) throw read.errorAt(refused)!;
@@ -104,6 +119,8 @@ export function saveVcpu(vcpu: Vcpu): VcpuState {
         ? mpStateNumber(vcpu.getMpState())
         : KVM_MP_STATE.KVM_MP_STATE_RUNNABLE,
     events: kvm.checkExtension('VCPU_EVENTS') > 0 ? vcpu.getVcpuEvents() : NO_EVENTS,
+    ...(pmu && { pmu }),
+    ...(pvTime !== undefined && { pvTime }),
   };
 }
 

@@ -15,9 +15,21 @@ import { type Phase, phaseOf, REGISTER_PHASES } from './phases.ts';
 /** What a kernel refused. */
 export interface Refusal {
   readonly phase: Phase;
-  /** Of a register; with the value that was to be written. */
+  /** Of a vCPU's register; with the value that was to be written. */
   readonly register?: { readonly id: bigint; readonly value: bigint };
+  /** Of anything else that is not a vCPU's own: the GIC, one of its registers, the PMU … */
+  readonly device?: DeviceRefusal;
   readonly error: KvmError;
+}
+
+/** What of a device was refused. */
+export interface DeviceRefusal {
+  /** Whose it is. */
+  readonly what: 'GIC' | 'VM' | 'vcpu';
+  readonly name: string;
+  readonly vcpu?: number | undefined;
+  /** Of a register of the GIC. */
+  readonly entry?: { readonly group: number; readonly attr: bigint; readonly value: bigint };
 }
 
 /** A register with its value. */
@@ -61,29 +73,33 @@ export function prepareVcpu(
   phases: ReadonlyMap<Phase, readonly Entry[]>,
 ): Refusal[] {
   const { kvm } = vcpu.vm;
-  vcpu.init({ features: bitsOf(featureBits) });
+  const refused = attempt(() => vcpu.init({ features: bitsOf(featureBits) }));
+  if (refused !== undefined) return [{ phase: 'init', error: refused }];
   const lengths = phases.get('vector lengths')!;
   // Those of a vCPU that was finalized before cannot be written any more, and need not be where they are the same.
   const present = vcpu.getRegs(lengths.map(([id]) => id));
   const wanted = lengths.filter(([, value], i) => present.status[i]! < 0 || present.valueAt(i) !== value);
   const refusals = writeRegisters(vcpu, 'vector lengths', wanted);
   if (hasSve(kvm, featureBits)) {
-    const refused = attempt(() => vcpu.finalize('SVE'));
-    if (refused !== undefined && refused.code !== 'EPERM')
-      refusals.push({ phase: 'finalize', error: refused });
+    const error = attempt(() => vcpu.finalize('SVE'));
+    if (error !== undefined && error.code !== 'EPERM') refusals.push({ phase: 'finalize', error });
   }
   return refusals;
 }
 
-/** Writes the registers of the phases that follow; goes on after a refusal where `all` are wanted. */
+/** The phases behind {@link prepareVcpu}; between those of its own and the counters comes what is around a vCPU. */
+export const OWN_PHASES = ['firmware', 'identification', 'state'] as const;
+export const LATE_PHASES = ['counters'] as const;
+
+/** Writes the registers of some phases; goes on after a refusal where `all` are wanted. */
 export function writePhases(
   vcpu: Vcpu,
   phases: ReadonlyMap<Phase, readonly Entry[]>,
   all: boolean,
+  wanted: readonly Phase[] = [...OWN_PHASES, ...LATE_PHASES],
 ): Refusal[] {
   const refusals: Refusal[] = [];
-  for (const phase of REGISTER_PHASES) {
-    if (phase === 'vector lengths') continue;
+  for (const phase of wanted) {
     refusals.push(...writeRegisters(vcpu, phase, phases.get(phase)!));
     if (refusals.length > 0 && !all) break;
   }
@@ -109,7 +125,8 @@ export function writeRunState(vcpu: Vcpu, mpState: number, events: VcpuEvents): 
   return refused.flatMap(error => (error === undefined ? [] : [{ phase: 'run state', error }]));
 }
 
-function attempt(call: () => void): KvmError | undefined {
+/** Answers what a kernel refused. */
+export function attempt(call: () => void): KvmError | undefined {
   try {
     call();
     return undefined;

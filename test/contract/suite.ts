@@ -54,6 +54,7 @@ export function sibling({ vm }: Vcpu, id: number, features: NonNullable<VcpuInit
 
 /** asm-generic/errno-base.h, as far as this host uses it. */
 const ERRNO = {
+  EPERM: 1,
   ENOENT: 2,
   ENXIO: 6,
   E2BIG: 7,

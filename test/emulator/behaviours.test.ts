@@ -91,6 +91,28 @@ describe('a behaviour', () => {
     expect(() => kvm.createVm().setDeviceAttr(0, 0n, new Uint8Array(24))).toThrowError(EINVAL);
   });
 
+  it('identitySettledByRun: the first run takes the GIC that the VM has not, and ends changes (kvm_finalize_sys_regs, set_id_reg)', () => {
+    const EBUSY = expect.objectContaining({ code: 'EBUSY' });
+    for (const isSettled of [true, false]) {
+      const vcpu = vcpuWith({ identitySettledByRun: isSettled });
+      vcpu.init();
+      expect(vcpu.getOneReg('ID_AA64PFR0_EL1') & (0xfn << 24n)).toBe(1n << 24n);
+      vcpu.kick();
+      expect(vcpu.runSync().reason).toBe('INTR');
+      expect(vcpu.getOneReg('ID_AA64PFR0_EL1') & (0xfn << 24n)).toBe(isSettled ? 0n : 1n << 24n);
+      const dfr0 = vcpu.getOneReg('ID_AA64DFR0_EL1');
+      const write = (value: bigint) => () => vcpu.setOneReg('ID_AA64DFR0_EL1', value);
+      expect(write(dfr0)).not.toThrow();
+      // WRPs less by one, which the kernel takes; BRPs, which it never does; DebugVer 5, which is no architecture.
+      if (isSettled) expect(write(dfr0 - (1n << 20n))).toThrowError(EBUSY);
+      else expect(write(dfr0 - (1n << 20n))).not.toThrow();
+      expect(write(dfr0 ^ (1n << 12n))).toThrowError(isSettled ? EBUSY : EINVAL);
+      expect(write((dfr0 & ~0xfn) | 5n)).toThrowError(EINVAL);
+      // CLIDR_EL1 and MPIDR_EL1 belong to the vCPU.
+      vcpu.setOneReg('MPIDR_EL1', 0x8000_0007n);
+    }
+  });
+
   it('clidr level: CLIDR_EL1 without a level of coherence is EINVAL (set_clidr)', () => {
     const vcpu = vcpuWith({ clidr: 'level' });
     vcpu.init();

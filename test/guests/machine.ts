@@ -24,6 +24,8 @@ export interface MachineOptions {
   readonly logDirtyPages?: boolean;
   /** An interrupt controller, whose version X0 of the first vCPU has. */
   readonly gic?: boolean;
+  /** Instead of `init()`, of the first vCPU. */
+  readonly init?: (vcpu: Vcpu) => void;
   /** What the VM needs before it has vCPUs. */
   readonly prepare?: (vm: Vm) => void;
 }
@@ -50,7 +52,7 @@ export class Machine {
   kicks = 0;
 
   constructor(kvm: Kvm, program: keyof typeof programs, options: MachineOptions = {}) {
-    const { cpus = 1, features = ['PSCI_0_2'], logDirtyPages = false, gic = false, prepare } = options;
+    const { cpus = 1, features = ['PSCI_0_2'], logDirtyPages = false, gic = false, init, prepare } = options;
     this.vm = kvm.createVm();
     prepare?.(this.vm);
     const words = programs[program].flatMap(line => line.split(' ').map(word => Number.parseInt(word, 16)));
@@ -58,7 +60,8 @@ export class Machine {
     this.ram.bytes.set(new Uint8Array(Uint32Array.from(words).buffer));
     this.vcpus = Array.from({ length: cpus }, (_, id) => {
       const vcpu = this.vm.createVcpu(id);
-      vcpu.init({ features: id === 0 ? features : [...features, 'POWER_OFF'] });
+      if (init !== undefined && id === 0) init(vcpu);
+      else vcpu.init({ features: id === 0 ? features : [...features, 'POWER_OFF'] });
       return vcpu;
     });
     this.vcpu.setOneReg('PC', RAM);

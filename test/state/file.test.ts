@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { KVM_DEV_ARM_VGIC_GRP } from '#lib/abi/device-attributes.js';
 import { HOSTS, Kvm, KvmError } from '#lib/emulator.js';
 import { decodeState, encodeState, type SavedState, saveVcpus, saveVm, stateToJson } from '#lib/state.js';
 
@@ -42,7 +43,7 @@ function forged(change: (view: DataView, file: Uint8Array) => void, file = FILE)
   const copy = file.slice();
   const view = new DataView(copy.buffer);
   change(view, copy);
-  const count = Math.min(view.getUint32(12, true), 8);
+  const count = Math.min(view.getUint32(12, true), 10);
   for (let row = 32; row < 32 + 24 * count; row += 24) {
     const offset = Number(view.getBigUint64(row + 8, true));
     const length = Number(view.getBigUint64(row + 16, true));
@@ -71,6 +72,37 @@ function wholeFile(): Uint8Array {
   bytes[5] = 1;
   bytes[0x1fff] = 2;
   return encodeState(saveVm(vm));
+}
+
+/** A file with all kinds of devices: two vCPUs with a GICv3, PPIs, filters, a PMU, and stolen time. */
+const WITH_GIC = fileWithGic();
+
+function fileWithGic(): Uint8Array {
+  const kvm = Kvm.open({ host: 'linux-6.12-max' });
+  opened.push(kvm);
+  const vm = kvm.createVm();
+  vm.setSmcccFilter([{ base: 0x8600_0000, count: 16, action: 'forward' }]);
+  vm.addMemory({ guestPhysAddr: 0x4000_0000, size: 0x4000 });
+  const vcpus = [0, 1].map(id => vm.createVcpu(id));
+  for (const vcpu of vcpus) vcpu.init({ features: ['PSCI_0_2', 'PMU_V3'] });
+  const gic = vm.createGic({ version: 3, irqs: 64 });
+  vcpus[0]!.setTimerIrqs({ virtual: 20 });
+  gic.init();
+  vcpus[0]!.initPmu({ irq: 23, filter: [{ base: 0x11, count: 1, action: 'deny' }] });
+  vcpus[0]!.setPvTime(0x4000_3000);
+  gic.setU64(KVM_DEV_ARM_VGIC_GRP.KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS, (1n << 32n) | 0xc230n, 0xf8n);
+  return encodeState(saveVm(vm));
+}
+
+/** Where the first section of a type lies. */
+function sectionOf(file: Uint8Array, type: number): number {
+  const view = new DataView(file.buffer);
+  for (let row = 32; ; row += 24)
+    if (view.getUint32(row, true) === type) return Number(view.getBigUint64(row + 8, true));
+}
+
+function gicAt(file: Uint8Array): number {
+  return sectionOf(file, 6);
 }
 
 /** Where the first vCPU lies, and its ids. */
@@ -133,7 +165,13 @@ describe('a state file', () => {
   it.each([
     ['nothing', new Uint8Array(), 'it does not begin as one, at offset 0'],
     ['a text', new TextEncoder().encode('{"vcpus": []}'), 'it does not begin as one, at offset 0'],
-    ['the next version', le32(8, 2), 'version 2; this library reads version 1, at offset 8'],
+    ['a version to come', le32(8, 3), 'version 3; this library reads versions 1 to 2, at offset 8'],
+    ['no version', le32(8, 0), 'version 0; this library reads versions 1 to 2, at offset 8'],
+    [
+      'a newer version than it needs',
+      le32(8, 2),
+      'version 2, and its sections are of version 1, at offset 8',
+    ],
     ['4 billion sections', le32(12, 0xffff_ffff), 'it announces 4294967295 sections'],
     ['4096 sections', le32(12, 4096), 'the table of 4096 sections does not fit, at offset 12'],
     ['no section', le32(12, 0), 'more behind the last section'],
@@ -220,6 +258,94 @@ describe('a state file', () => {
     expect(fault(file)).toContain(message);
   });
 
+  const leGic = (offset: number, value: number, file = WITH_GIC) =>
+    forged(view => view.setUint32(gicAt(file) + offset, value, true), file);
+  const lePlace = (offset: number, value: bigint) =>
+    forged(view => view.setBigUint64(gicAt(WITH_GIC) + offset, value, true), WITH_GIC);
+  const leMore = (offset: number, value: number) =>
+    forged(view => view.setUint32(sectionOf(WITH_GIC, 7) + offset, value, true), WITH_GIC);
+  const leDevices = (offset: number, value: number) =>
+    forged(view => view.setUint32(sectionOf(WITH_GIC, 8) + offset, value, true), WITH_GIC);
+  it.each([
+    [
+      'an older version than it needs',
+      forged(view => view.setUint32(8, 1, true), WITH_GIC),
+      'are of version 2',
+    ],
+    ['a GICv4', leGic(0, 4), `no GIC is of version 4, at offset ${gicAt(WITH_GIC)}`],
+    ['a GICv2 with registers of a GICv3', leGic(0, 2), 'unknown flags 0x3'],
+    ['unknown flags of a GIC', leGic(4, 8), `unknown flags 0x8, at offset ${gicAt(WITH_GIC) + 4}`],
+    ['70 interrupts', leGic(8, 70), 'no VM has such a GIC'],
+    ['4 billion interrupts', leGic(8, 0xffff_ffff), 'no VM has such a GIC'],
+    ['a maintenance interrupt that is no PPI', leGic(12, 40), '40 is no PPI'],
+    ['a distributor that is not aligned', lePlace(16, 0x0800_0010n), 'no VM has such a GIC'],
+    ['a distributor over the redistributors', lePlace(16, 0x080a_0000n), 'no VM has such a GIC'],
+    [
+      'a CPU interface of a GICv3',
+      lePlace(24, 0x0801_0000n),
+      `this must be 0, at offset ${gicAt(WITH_GIC) + 24}`,
+    ],
+    ['4 billion redistributors', leGic(32, 0xffff_ffff), 'it announces 4294967295 runs of redistributors'],
+    ['4 billion registers of a GIC', leGic(36, 0xffff_ffff), '4294967295 of these are not what is there'],
+    [
+      'a GIC that is not initialised and has registers',
+      leGic(4, 2),
+      'it is not initialised, and has registers',
+    ],
+    ['a run with a count where none is', leGic(40 + 8, 1), 'it is not one run'],
+    ['a register of another group', leGic(40 + 16, 9), 'a GICv3 has no attribute 0x8 in group 9'],
+    ['a register that is no state', leGic(40 + 16 + 8, 4), 'a GICv3 has no attribute 0x4 in group 1'],
+    [
+      'a register of the GIC twice',
+      forged(
+        (_, bytes) => bytes.copyWithin(gicAt(WITH_GIC) + 80, gicAt(WITH_GIC) + 56, gicAt(WITH_GIC) + 80),
+        WITH_GIC,
+      ),
+      `GICD_IIDR is in it twice, at offset ${gicAt(WITH_GIC) + 80}`,
+    ],
+    ['a register of 33 bits', leGic(40 + 16 + 20, 1), 'the value of GICD_IIDR is wider than the register'],
+    ['five timers', leMore(0, 5), 'PPIs of 5 timers'],
+    ['a timer with an SPI', leMore(8, 33), '33 is no PPI of a timer'],
+    ['a PPI that is not told', leMore(0, 3), '26 is no PPI of a timer'],
+    ['4 billion ranges of a filter', leMore(4, 0xffff_ffff), '4294967295 of these are not what is there'],
+    ['an action of a filter that nobody knows', leMore(24 + 8, 3), 'no such struct kvm_smccc_filter'],
+    ['no devices of a vCPU', leDevices(0, 0), 'impossible flags 0x0'],
+    ['an interrupt without a PMU', leDevices(0, 6), 'impossible flags 0x6'],
+    ['a PMU with an SGI', leDevices(4, 5), '5 is no interrupt of a PMU'],
+    ['stolen time within a line', leDevices(8, 1), 'stolen time is not told at'],
+    ['a PMU event that nobody knows', leDevices(24 + 4, 2), 'no such struct kvm_pmu_event_filter'],
+    ['a GIC behind the vCPUs', forged(view => view.setUint32(32 + 24 * 3, 4, true), WITH_GIC), 'offset'],
+  ])('%s is refused', (_, file, message) => {
+    expect(fault(file)).toContain(message);
+  });
+
+  it('with devices gives the state again, shows it, and has version 2', () => {
+    const state = decodeState(WITH_GIC);
+    expect(Buffer.compare(encodeState(state), WITH_GIC)).toBe(0);
+    expect(new DataView(WITH_GIC.buffer).getUint32(8, true)).toBe(2);
+    const json = stateToJson(state);
+    expect(json.gic).toMatchObject({
+      version: 3,
+      distributor: '0x8000000',
+      redistributors: [{ base: '0x80a0000', count: 0 }],
+      irqs: 64,
+      initialized: true,
+    });
+    expect(json.gic?.registers).toMatchObject({
+      'ICC_PMR_EL1 of CPU 1': '0xf8',
+      GICD_ISENABLER1: '0x0',
+      GICD_IROUTER40: '0x0',
+    });
+    expect(json.vm).toMatchObject({
+      timerIrqs: [20, 30, 28, 26],
+      smcccFilter: [{ base: '0x86000000', count: 16, action: 'forward' }],
+    });
+    expect(json.vcpus[0]).toMatchObject({
+      pmu: { irq: 23, filter: [{ base: 0x11, count: 1, action: 'deny' }] },
+      pvTime: '0x40003000',
+    });
+  });
+
   it('with a VM and memory is refused wherever it is cut off or a bit is flipped', () => {
     for (let length = 0; length < WHOLE.length; length += 41)
       expect(fault(WHOLE.subarray(0, length)), `${length} bytes`).toMatch(/offset \d+$/);
@@ -244,6 +370,7 @@ describe('a state file', () => {
   it.each([
     ['of forged bytes', FILE],
     ['of forged bytes, with memory', WHOLE],
+    ['of forged bytes, with an interrupt controller', WITH_GIC],
   ])('%s is read in full or refused with a place: 5000 mutations', (_, original) => {
     let refused = 0;
     fc.assert(

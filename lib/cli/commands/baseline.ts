@@ -3,8 +3,9 @@
  *
  * @packageDocumentation
  */
+import { findGicRegister } from '../../abi/gic-registers.ts';
 import { formatRegister } from '../../abi/register-names.ts';
-import { baseline as findBaseline, WANTED_FEATURES } from '../../state.ts';
+import { baseline as findBaseline, type GicBaseline, WANTED_FEATURES } from '../../state.ts';
 import type { Command } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { featuresGiven } from '../feature-option.ts';
@@ -29,6 +30,7 @@ export const baseline: Command = {
     hosts: 'their names',
     features: 'that all have, of those that are wanted',
     registers: 'to write before the first run: values in hex by name',
+    gic: 'the interrupt controller that all can give a guest: version, registers (to write behind its init: values in hex by name); or null',
     omit: 'names of registers to leave out of a restore, as not all hosts have them',
     spoilers: 'what stands in the way: host, name, reason of each',
   },
@@ -39,6 +41,7 @@ export const baseline: Command = {
       throw new UsageError('baseline needs two hosts or more; see kvm-arm64 baseline --help');
     const found = withHosts(positionals, hosts => findBaseline(hosts, { features: featuresGiven(options) }));
     const { hosts, features, registers, spoilers } = found;
+    const gic = found.gic && describeGic(found.gic);
     const omit = found.omit.map(formatRegister);
     const spoiled = spoilers.map(({ host, name, reason }) => [host, name, reason]);
     const lines = [
@@ -50,12 +53,27 @@ export const baseline: Command = {
             ['WRITE', 'VALUE'],
           )
         : 'Nothing to write.',
+      ...(gic === undefined
+        ? []
+        : [
+            `GICv${gic.version}: ${Object.entries(gic.registers)
+              .map(([name, value]) => `${name} ${value}`)
+              .join(', ')}`,
+          ]),
       ...(omit.length > 0 ? [`Leave out of a restore: ${omit.join(', ')}`] : []),
     ];
     return {
-      data: { hosts, features, registers, omit, spoilers },
+      data: { hosts, features, registers, gic: gic ?? null, omit, spoilers },
       text: lines.join('\n\n'),
       exitCode: spoilers.length > 0 ? EXIT.refused : EXIT.ok,
     };
   },
 };
+
+function describeGic({ version, registers }: GicBaseline) {
+  const named = registers.map(({ group, attr, value }): [string, string] => [
+    findGicRegister(version, group, attr)!.name,
+    hex(value),
+  ]);
+  return { version, registers: Object.fromEntries(named) };
+}

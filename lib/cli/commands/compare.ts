@@ -6,11 +6,14 @@
 import { HOSTS } from '../../emulator/profile.ts';
 import type { Kvm } from '../../index.ts';
 import { compareHosts, type FeatureOptions, type HostComparison, WANTED_FEATURES } from '../../state.ts';
+import { version } from '../../version.ts';
 import type { Command, Report } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { featuresGiven } from '../feature-option.ts';
 import { colouredVerdict, FINDING_FIELDS, formatFindings } from '../findings.ts';
 import { HOST_WORDS, withHosts } from '../hosts-of.ts';
+import { matrixPage } from '../matrix-page.ts';
+import { checkOutput, writeOutput } from '../output-file.ts';
 import { table } from '../table.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -22,6 +25,7 @@ export const compare: Command = {
   details: `${HOST_WORDS} What is compared is a new vCPU; a saved one is planned by kvm-arm64 plan. With two hosts the exit code is 0 if the first loads on the second, else 1.`,
   options: {
     matrix: { summary: `every ordered pair, as a table; without hosts: all that the package has` },
+    html: { value: 'FILE', summary: 'with --matrix: as a page, too, with the findings behind each cell' },
     features: {
       value: 'NAMES',
       summary: `vCPU features, of which those are compared that both hosts have. Default: ${WANTED_FEATURES.join(',')}`,
@@ -33,12 +37,18 @@ export const compare: Command = {
   examples: [
     'compare linux-6.18-max linux-7.3-max',
     'compare --matrix linux-6.12-max linux-6.18-max linux-7.3-max',
+    'compare --matrix --html hosts.html',
   ],
 
   run({ options, positionals }) {
     const features = { features: featuresGiven(options) };
+    const page = options.get('html');
+    if (page !== undefined) {
+      if (!options.has('matrix')) throw new UsageError('--html is a page of a --matrix');
+      checkOutput(page);
+    }
     if (options.has('matrix'))
-      return withHosts(positionals.length > 0 ? positionals : HOSTS, hosts => matrix(hosts, features));
+      return withHosts(positionals.length > 0 ? positionals : HOSTS, hosts => matrix(hosts, features, page));
     if (positionals.length !== 2)
       throw new UsageError('compare needs two hosts, or --matrix; see kvm-arm64 compare --help');
     return withHosts(positionals, ([a, b]) => both(a!, b!, features));
@@ -59,8 +69,12 @@ function describe({ source, destination, verdict, features, findings }: HostComp
   return findings.length === 0 ? head : `${head}\n${formatFindings(findings)}`;
 }
 
-function matrix(hosts: readonly Kvm[], features: FeatureOptions): Report {
+function matrix(hosts: readonly Kvm[], features: FeatureOptions, page: string | undefined): Report {
   const comparisons = hosts.map(a => hosts.map(b => compareHosts(a, b, features)));
+  if (page !== undefined) {
+    const made = `kvm-arm64 ${version()}, ${new Date().toISOString()}`;
+    writeOutput(page, matrixPage(comparisons, made));
+  }
   const rows = comparisons.map((row, i) => [
     `${i + 1} ${hosts[i]!.host}`,
     ...row.map(({ verdict }) => colouredVerdict(verdict, verdict)),

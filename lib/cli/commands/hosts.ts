@@ -145,6 +145,7 @@ const BEHAVIOURS: Readonly<Record<keyof ProfileBehaviours, string>> = {
   timerControl:
     'what CNTx_CTL shows: its status as it is now, what was written but the status, or all that was',
   emptyFilterRefused: 'an SMCCC filter of no functions is EINVAL',
+  identitySettledByRun: 'the first run settles the ID registers of a VM: changes are then EBUSY',
   signedReadsCut: 'a read of a device that extends the sign loses it',
   timersEndWaits: 'without a GIC of KVM, a timer that fires ends the wait of a vCPU',
   reservedAffinityIgnored: 'CPU_ON ignores the reserved bits of an affinity',

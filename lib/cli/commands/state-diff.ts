@@ -17,14 +17,14 @@ export const stateDiff: Command = {
   summary: 'the registers in which two state files differ, counters aside; exit code 1 if any do',
   json: {
     differences:
-      'of each: vcpu, name, id, a and b (values; absent where one has no such register), fields (name, a, b)',
+      'of each: vcpu and id (absent of the interrupt controller), name, a and b (values; absent where one has no such register), fields (name, a, b)',
   },
   examples: ['state diff before.state after.state'],
 
   run({ positionals: [a = '', b = ''] }) {
     const differences = diffStates(readState(a), readState(b));
     const rows = differences.map(({ vcpu, name, a: left, b: right, fields }) => [
-      String(vcpu),
+      vcpu === undefined ? '-' : String(vcpu),
       name,
       left === undefined ? '-' : hex(left),
       right === undefined ? '-' : hex(right),

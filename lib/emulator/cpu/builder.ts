@@ -29,6 +29,12 @@ export interface Builder<V, C> {
   low8(a: V): V;
   low16(a: V): V;
   low32(a: V): V;
+  /** The low bits of a value. */
+  low(a: V, width: 32 | 64): V;
+  /** The low bits of a value, moved to the top of 64. */
+  atTop(a: V, width: 32 | 64): V;
+  /** ExtendReg (shared/functions/registers): UXTB, UXTH, UXTW, UXTX, SXTB, SXTH, SXTW, SXTX, then a shift. */
+  extend(a: V, kind: number, by: number): V;
   sign8(a: V): V;
   sign16(a: V): V;
   sign32(a: V): V;
@@ -42,10 +48,12 @@ export interface Builder<V, C> {
   clz(a: V): V;
 
   /**
-   * The flags: N and Z of a result, C and V as the top bits of two values. A 32-bit operation is done in the upper
-   * halves, so it has no rules of its own.
+   * AddWithCarry of 64 bits (shared/functions/integer) with its flags; `carry` is 0 or 1. A 32-bit operation is done in
+   * the upper halves, so it has no rules of its own.
    */
-  setFlags(result: V, carry: V, overflow: V): void;
+  addFlags(a: V, b: V, carry: V): V;
+  /** N and Z of a result, without C and V. */
+  logicalFlags(result: V): void;
   /** N, Z, C and V as the four bits of a constant. */
   setNzcv(nzcv: number): void;
   /** C as 0 or 1. */

@@ -7,7 +7,7 @@ const WORDS = 1024;
 
 /** The records of a page; a word that has not run yet has `DECODE` in its place. */
 export class CodePage {
-  readonly records: Instruction[];
+  declare readonly records: Instruction[];
   /** When the records were last known to be those of the words: a value of {@link CodeCache.epoch}. */
   epoch = 0;
   readonly #word: (index: number) => number;

@@ -10,6 +10,7 @@ import type { Machine } from './machine.ts';
 import {
   type Bytes,
   completeMmio,
+  dropTag,
   fetchPage,
   loadSlowly,
   type PendingMmio,
@@ -17,20 +18,23 @@ import {
 } from './memory-access.ts';
 import type { Regime } from './mmu.ts';
 import { Monitor } from './monitor.ts';
-import { PAGE, SCRATCH, SP } from './state.ts';
+import * as slots from './state.ts';
 import type { SystemRegisters } from './system-registers.ts';
 import { entryOf, Tlb } from './tlb.ts';
+
+/** See `evaluator.ts`. */
+const { PAGE, SCRATCH, SP } = slots;
 
 const SCTLR_SA = 1n << 3n;
 const SCTLR_SA0 = 1n << 4n;
 
 export class Cpu extends DataPort implements Builder<bigint, boolean> {
-  readonly machine: Machine;
+  declare readonly machine: Machine;
   /** The system registers that are not the CPU's own. */
-  readonly system: SystemRegisters;
+  declare readonly system: SystemRegisters;
   readonly monitor = new Monitor();
   /** What translation reads. */
-  readonly regime: Regime;
+  declare readonly regime: Regime;
   /** Set by SEV, and by an exception return; WFE waits for it. */
   eventRegister = false;
   /** The mnemonic of the instruction that was stepped, until the step's exception. */
@@ -277,6 +281,7 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
     }
     const { illegal } = this.state;
     if (illegal) throw new Exception(syndrome(EC.illegalState, 0), this.pc());
+    dropTag(this);
     if (this.#offset & 3) throw new Exception(syndrome(EC.pcAlignment, 0), this.pc(), this.pc());
     const page = fetchPage(this, this.#codeTlb);
     this.#standIn();
@@ -288,8 +293,11 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
   }
 
   setPc(pc: bigint): void {
-    this.registers[PAGE] = pc & ~0xfffn;
-    this.#offset = Number(pc & 0xfffn);
+    const halves = this.halves;
+    this.registers[PAGE] = pc;
+    // By halves: what Number() makes of a bigint would have V8 keep the offset as a double.
+    this.#offset = halves[2 * PAGE]! & 0xfff;
+    halves[2 * PAGE]! &= ~0xfff;
     this.#records = FETCH_PAGE.records;
   }
 

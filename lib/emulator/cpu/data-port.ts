@@ -1,7 +1,10 @@
 /** Loads and stores as the interpreter does them: by the TLB, and what that does not have the slow way. */
 import { Evaluator } from './evaluator.ts';
-import { ADDRESS, SCRATCH } from './state.ts';
+import * as slots from './state.ts';
 import { entryOf, Tlb } from './tlb.ts';
+
+/** See `evaluator.ts`. */
+const { ADDRESS, SCRATCH } = slots;
 
 export abstract class DataPort extends Evaluator {
   /** Of loads and stores; which one depends on PSTATE. */
@@ -22,48 +25,67 @@ export abstract class DataPort extends Evaluator {
     const low = this.halves[2 * ADDRESS]!;
     const { tlb } = this;
     const entry = entryOf(low);
+    let words = this.registers;
+    let at = SCRATCH;
     if (
       tlb.readable[2 * entry] === (low & ~0xff8) &&
       tlb.readable[2 * entry + 1] === this.halves[2 * ADDRESS + 1]
-    )
-      return tlb.ram[entry]!.u64[tlb.words[entry]! + ((low & 0xfff) >> 3)]!;
-    return this.loadSlowly(8);
+    ) {
+      words = tlb.ram[entry]!.u64;
+      at = tlb.words[entry]! + ((low & 0xfff) >> 3);
+    } else words[SCRATCH] = this.loadSlowly(8);
+    return words[at]!;
   }
 
   load32(): bigint {
     const low = this.halves[2 * ADDRESS]!;
     const { tlb } = this;
     const entry = entryOf(low);
+    let value: number;
     if (
       tlb.readable[2 * entry] === (low & ~0xffc) &&
       tlb.readable[2 * entry + 1] === this.halves[2 * ADDRESS + 1]
     )
-      return BigInt(tlb.ram[entry]!.u32[tlb.words[entry]! * 2 + ((low & 0xfff) >> 2)]!);
-    return this.loadSlowly(4);
+      value = tlb.ram[entry]!.u32[tlb.words[entry]! * 2 + ((low & 0xfff) >> 2)]!;
+    else {
+      this.registers[SCRATCH] = this.loadSlowly(4);
+      value = this.halves[2 * SCRATCH]! >>> 0;
+    }
+    return BigInt(value);
   }
 
   load16(): bigint {
     const low = this.halves[2 * ADDRESS]!;
     const { tlb } = this;
     const entry = entryOf(low);
+    let value: number;
     if (
       tlb.readable[2 * entry] === (low & ~0xffe) &&
       tlb.readable[2 * entry + 1] === this.halves[2 * ADDRESS + 1]
     )
-      return BigInt(tlb.ram[entry]!.u16[tlb.words[entry]! * 4 + ((low & 0xfff) >> 1)]!);
-    return this.loadSlowly(2);
+      value = tlb.ram[entry]!.u16[tlb.words[entry]! * 4 + ((low & 0xfff) >> 1)]!;
+    else {
+      this.registers[SCRATCH] = this.loadSlowly(2);
+      value = this.halves[2 * SCRATCH]! >>> 0;
+    }
+    return BigInt(value);
   }
 
   load8(): bigint {
     const low = this.halves[2 * ADDRESS]!;
     const { tlb } = this;
     const entry = entryOf(low);
+    let value: number;
     if (
       tlb.readable[2 * entry] === (low & ~0xfff) &&
       tlb.readable[2 * entry + 1] === this.halves[2 * ADDRESS + 1]
     )
-      return BigInt(tlb.ram[entry]!.u8[tlb.words[entry]! * 8 + (low & 0xfff)]!);
-    return this.loadSlowly(1);
+      value = tlb.ram[entry]!.u8[tlb.words[entry]! * 8 + (low & 0xfff)]!;
+    else {
+      this.registers[SCRATCH] = this.loadSlowly(1);
+      value = this.halves[2 * SCRATCH]! >>> 0;
+    }
+    return BigInt(value);
   }
 
   store64(value: bigint): void {

@@ -1,20 +1,41 @@
-/** The arithmetic of the interpreter: the builder's operations, each done at once. */
-import { C, CpuState, N, type PstateFeatures, SCRATCH, V, Z } from './state.ts';
+/**
+ * The arithmetic of the interpreter: the builder's operations, each done at once.
+ *
+ * V8 keeps a bigint in a machine register from where it is loaded to where it is stored, as long as each operation is
+ * one that it has for 64 bits, and ends in `asUintN`. It makes an object of one that is given to a function or comes
+ * from one that it does not inline, or that has one of two values where branches meet: so there are none here, and a
+ * choice is made by a mask.
+ */
+import * as slots from './state.ts';
+
+/** Of its own: V8 folds a constant of the module, and looks up one that it imports each time. */
+const { C, N, SCRATCH, V, Z } = slots;
 
 /**
- * Shifts by an amount that is no constant of the source are a product or a quotient: V8 has 64-bit machine operations
- * for these, where a shift of a bigint would call its runtime and be ten times slower.
+ * Shifts are products, and of halves: V8 has 64-bit machine operations for these, where a shift of a bigint would call
+ * its runtime and be ten times slower.
  */
 const POWERS = BigUint64Array.from({ length: 64 }, (_, by) => 1n << BigInt(by));
 
-export class Evaluator {
-  readonly state: CpuState;
-  /** The register file, and its halves: of the state, at hand. */
-  protected readonly registers: BigUint64Array;
-  protected readonly halves: Int32Array;
+/** By width: that many ones, and the factor that moves so many bits to the top. */
+const ONES = BigUint64Array.from({ length: 65 }, (_, width) => (1n << BigInt(width)) - 1n);
+const TO_TOP = BigUint64Array.from({ length: 65 }, (_, width) => 1n << BigInt(64 - width));
 
-  constructor(features: PstateFeatures) {
-    this.state = new CpuState(features);
+/** Bits of a half above 8, 16 and 32. */
+const UNUSED = Int32Array.of(24, 16, 0);
+
+/** Two halves, of which the upper may be signed, shifted right by less than 32. */
+const joined = (high: number, low: number, by: number): bigint =>
+  BigInt.asUintN(64, BigInt.asUintN(64, BigInt(high) * POWERS[32 - by]!) + BigInt(low >>> by));
+
+export class Evaluator {
+  declare readonly state: slots.CpuState;
+  /** The register file, and its halves: of the state, at hand. */
+  declare protected readonly registers: BigUint64Array;
+  declare protected readonly halves: Int32Array;
+
+  constructor(features: slots.PstateFeatures) {
+    this.state = new slots.CpuState(features);
     this.registers = this.state.x;
     this.halves = this.state.halves;
   }
@@ -64,12 +85,25 @@ export class Evaluator {
   }
 
   shr(a: bigint, by: number): bigint {
-    return BigInt.asUintN(64, BigInt.asUintN(64, a) / BigInt.asUintN(64, POWERS[by]!));
+    this.registers[SCRATCH] = a;
+    let low = this.halves[2 * SCRATCH]!;
+    let high = this.halves[2 * SCRATCH + 1]! >>> 0;
+    if (by & 32) {
+      low = high;
+      high = 0;
+    }
+    return joined(high, low, by & 31);
   }
 
   sar(a: bigint, by: number): bigint {
-    const sign = BigInt.asUintN(64, BigInt.asIntN(64, a) >> 63n);
-    return BigInt.asUintN(64, this.shr(BigInt.asUintN(64, a ^ sign), by) ^ sign);
+    this.registers[SCRATCH] = a;
+    let low = this.halves[2 * SCRATCH]!;
+    let high = this.halves[2 * SCRATCH + 1]!;
+    if (by & 32) {
+      low = high;
+      high >>= 31;
+    }
+    return joined(high, low, by & 31);
   }
 
   shlBy(a: bigint, by: bigint): bigint {
@@ -99,6 +133,27 @@ export class Evaluator {
 
   low32(a: bigint): bigint {
     return BigInt.asUintN(32, a);
+  }
+
+  low(a: bigint, width: 32 | 64): bigint {
+    return BigInt.asUintN(64, a & ONES[width]!);
+  }
+
+  atTop(a: bigint, width: 32 | 64): bigint {
+    return BigInt.asUintN(64, a * TO_TOP[width]!);
+  }
+
+  extend(a: bigint, kind: number, by: number): bigint {
+    this.registers[SCRATCH] = a;
+    let low = this.halves[2 * SCRATCH]!;
+    let high = this.halves[2 * SCRATCH + 1]!;
+    if ((kind & 3) !== 3) {
+      const unused = UNUSED[kind & 3]!;
+      low <<= unused;
+      low = kind & 4 ? low >> unused : low >>> unused;
+      high = kind & 4 ? low >> 31 : 0;
+    }
+    return BigInt.asUintN(64, joined(high, low, 0) * POWERS[by]!);
   }
 
   sign8(a: bigint): bigint {
@@ -135,12 +190,22 @@ export class Evaluator {
     return BigInt(high !== 0 ? Math.clz32(high) : 32 + Math.clz32(this.halves[2 * SCRATCH]!));
   }
 
-  setFlags(result: bigint, carry: bigint, overflow: bigint): void {
+  addFlags(a: bigint, b: bigint, carry: bigint): bigint {
+    const x = this.registers;
+    const sum = BigInt.asUintN(64, a + b + carry);
+    x[N] = sum;
+    x[Z] = sum;
+    x[C] = BigInt.asUintN(64, (a & b) | ((a | b) & (sum ^ 0xffff_ffff_ffff_ffffn)));
+    x[V] = BigInt.asUintN(64, (a ^ sum) & (b ^ sum));
+    return sum;
+  }
+
+  logicalFlags(result: bigint): void {
     const x = this.registers;
     x[N] = result;
     x[Z] = result;
-    x[C] = carry;
-    x[V] = overflow;
+    x[C] = 0n;
+    x[V] = 0n;
   }
 
   setNzcv(nzcv: number): void {
@@ -148,7 +213,7 @@ export class Evaluator {
   }
 
   carry(): bigint {
-    return this.registers[C]! >> 63n;
+    return BigInt(this.halves[2 * C + 1]! >>> 31);
   }
 
   holds(condition: number): boolean {
@@ -192,7 +257,7 @@ export class Evaluator {
   }
 
   select(condition: boolean, yes: bigint, no: bigint): bigint {
-    return condition ? yes : no;
+    return BigInt.asUintN(64, no ^ ((yes ^ no) & ONES[condition ? 64 : 0]!));
   }
 
   when(condition: boolean, yes: () => void, no: () => void): void {

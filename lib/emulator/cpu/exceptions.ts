@@ -80,7 +80,6 @@ export function enterEl1(cpu: Cpu, kind: keyof typeof VECTOR, elr: bigint): void
   cpu.stepped = undefined;
   if (cpu.has('PAN') && (hot.sctlr & SCTLR_SPAN) === 0n) state.pan = true;
   state.uao = false;
-  state.dit = false;
   if (cpu.has('SSBS')) state.ssbs = (hot.sctlr & SCTLR_DSSBS) !== 0n;
   cpu.contextChanged();
   cpu.branchTo(hot.vbar + BigInt(quarter + VECTOR[kind]));

@@ -3,32 +3,59 @@ import type { Builder } from './builder.ts';
 import type { Cpu } from './cpu.ts';
 import type { Fields } from './pattern.ts';
 
+/**
+ * The constructor makes the fields (`declare`), what runs most often first: V8 keeps the type of a field that has a
+ * value from the start, and a record lies in few cache lines.
+ */
 export class Instruction {
   /** What it does, as the interpreter runs it. */
-  readonly run: (cpu: Cpu, instruction: Instruction) => void;
-  readonly row: Row;
-  readonly word: number;
+  declare readonly run: (cpu: Cpu, instruction: Instruction) => void;
   /** Registers as slots of the register file; which of them there are, the row's pattern says. */
-  d = 0;
-  n = 0;
-  m = 0;
-  a = 0;
-  /** Works on 64 bits, not on 32. */
-  sf = false;
-  imm = 0n;
-  /** A second immediate. */
-  imm2 = 0n;
+  declare d: number;
+  declare n: number;
+  declare m: number;
+  declare a: number;
   /** A shift, an extension, a lane size: numbers that choose among forms. */
-  kind = 0;
-  amount = 0;
-  condition = 0;
+  declare kind: number;
+  declare amount: number;
+  /** Of the operation, in bits. */
+  declare width: 32 | 64;
+  /** Of addressing (`loads-stores.ts`). */
+  declare mode: 0 | 1 | 2 | 3;
+  declare imm: bigint;
+  /** A second immediate. */
+  declare imm2: bigint;
   /** Of a branch, in bytes from its own address. */
-  offset = 0;
+  declare offset: number;
+  declare condition: number;
+  declare readonly row: Row;
+  declare readonly word: number;
 
   constructor(row: Row, word: number, run: (cpu: Cpu, instruction: Instruction) => void) {
+    this.run = run;
+    this.d = 0;
+    this.n = 0;
+    this.m = 0;
+    this.kind = 0;
+    this.amount = 0;
+    this.width = 32;
+    this.mode = 0;
+    this.imm = 0n;
+    this.imm2 = 0n;
+    this.offset = 0;
+    this.condition = 0;
+    this.a = 0;
     this.row = row;
     this.word = word;
-    this.run = run;
+  }
+
+  /** Works on 64 bits, not on 32. A field that held a boolean would cost V8 more to test. */
+  get sf(): boolean {
+    return this.width === 64;
+  }
+
+  set sf(is64: boolean) {
+    this.width = is64 ? 64 : 32;
   }
 }
 

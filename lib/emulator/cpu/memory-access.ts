@@ -73,7 +73,8 @@ export function completeMmio(cpu: Cpu, { target }: PendingMmio, data: bigint): v
   cpu.setX(target.slot, value);
 }
 
-const bigEndian = ({ state: { el, hot } }: Cpu): boolean =>
+/** The order of data in memory, of the level that runs. */
+export const bigEndian = ({ state: { el, hot } }: Cpu): boolean =>
   (hot.sctlr & (el === 0 ? SCTLR_E0E : SCTLR_EE)) !== 0n;
 
 /** The place of an access within a page; what it finds goes to the TLB. */
@@ -151,11 +152,15 @@ export function storeSlowly(cpu: Cpu, bytes: Bytes, data: bigint): void {
   }
 }
 
-/** The page that the PC is in, as code; with TCR.TBI a tag in the address is dropped (D8.1, AArch64.BranchAddr). */
-export function fetchPage(cpu: Cpu, tlb: Tlb): CodePage {
+/** With TCR.TBI a tag in the address that was branched to is dropped (D8.1, AArch64.BranchAddr). */
+export function dropTag(cpu: Cpu): void {
   const { tcr } = cpu.state.hot;
   const tagged = cpu.pc();
   if (bitOf(tcr, bitOf(tagged, 55) ? 38 : 37)) cpu.movePage(BigInt.asUintN(64, BigInt.asIntN(56, tagged)));
+}
+
+/** The page that the PC is in, as code. */
+export function fetchPage(cpu: Cpu, tlb: Tlb): CodePage {
   const address = cpu.pc();
   const user = cpu.state.el === 0;
   const mapping = translate(cpu.regime, address, { kind: 'execute', user, pan: false });

@@ -3,11 +3,11 @@
 /** Memory that the host lends: the same bytes seen in four widths. Starts and ends at a page of 4 KiB. */
 export class Ram {
   /** The guest's physical page number of its first byte. */
-  readonly firstPage: number;
-  readonly u8: Uint8Array;
-  readonly u16: Uint16Array;
-  readonly u32: Uint32Array;
-  readonly u64: BigUint64Array;
+  declare readonly firstPage: number;
+  declare readonly u8: Uint8Array;
+  declare readonly u16: Uint16Array;
+  declare readonly u32: Uint32Array;
+  declare readonly u64: BigUint64Array;
 
   constructor(firstPage: number, buffer: ArrayBufferLike, byteOffset: number, byteLength: number) {
     if ((byteOffset | byteLength) & 0xfff)

@@ -17,7 +17,9 @@ export const ADDRESS = 38;
 export const PAGE = 39;
 /** For reading a value's halves as numbers. */
 export const SCRATCH = 40;
-const SLOTS = 41;
+/** A second operand that is more than a register. */
+export const OPERAND = 41;
+const SLOTS = 42;
 
 const BIT63 = 1n << 63n;
 
@@ -68,9 +70,9 @@ export interface PstateFeatures {
 }
 
 export class CpuState {
-  readonly x: BigUint64Array;
+  declare readonly x: BigUint64Array;
   /** The same registers as halves: low, high, low … */
-  readonly halves: Int32Array;
+  declare readonly halves: Int32Array;
   /** V0-V31: two words each, low half first. */
   readonly v = new BigUint64Array(64);
   fpcr = 0n;

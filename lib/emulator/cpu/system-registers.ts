@@ -65,7 +65,8 @@ const flag = (name: 'pan' | 'uao' | 'ssbs' | 'dit', position: bigint): OwnRegist
 /** Blocks of 64 bytes for DC ZVA; EL0 learns from DZP whether it may use it. */
 const DCZID_BS = 4n;
 const DCZID_DZP = 1n << 4n;
-const FPCR_MASK = 0x07c8_0000n;
+/** Stride and Len, which only AArch32 heeds, are kept as well. */
+const FPCR_MASK = 0x07ff_0000n;
 const FPCR_FZ16 = 1n << 19n;
 const FPSR_MASK = 0xf800_009fn;
 /** VBAR_EL1[10:0] is RES0. */
@@ -157,13 +158,14 @@ const OWN = new Map<number, OwnRegister>([
       user: always,
     },
   ],
-  [encodingOf(3, 0, 5, 1, 0), plain('afsr0')],
-  [encodingOf(3, 0, 5, 1, 1), plain('afsr1')],
+  // IMPLEMENTATION DEFINED: of no use here, as on most CPUs. So is AMAIR_EL1.
+  [encodingOf(3, 0, 5, 1, 0), plain('afsr0', 0n)],
+  [encodingOf(3, 0, 5, 1, 1), plain('afsr1', 0n)],
   [encodingOf(3, 0, 5, 2, 0), plain('esr')],
   [encodingOf(3, 0, 6, 0, 0), plain('far')],
   [encodingOf(3, 0, 7, 4, 0), plain('par')],
   [encodingOf(3, 0, 10, 2, 0), translating('mair')],
-  [encodingOf(3, 0, 10, 3, 0), plain('amair')],
+  [encodingOf(3, 0, 10, 3, 0), plain('amair', 0n)],
   [encodingOf(3, 0, 12, 0, 0), plain('vbar', VBAR_MASK)],
   [encodingOf(3, 0, 12, 1, 1), { ...plain('disr'), feature: 'RAS' }],
   [encodingOf(3, 0, 13, 0, 1), plain('contextidr')],
@@ -198,13 +200,15 @@ const TIMER_OP2: Readonly<Record<number, readonly number[]>> = {
 };
 
 /** Whether EL0 may use a register of the CPU's surroundings. */
-function userMay(cpu: Cpu, encoding: number): true | Refusal {
+function userMay(cpu: Cpu, encoding: number, write: boolean): true | Refusal {
   const { hot } = cpu.state;
   if (((encoding >> 11) & 7) !== 3) return 'undefined';
   if (encoding === CTR_EL0) return ifSctlr(SCTLR.UCT)(cpu);
   if (encoding >> 7 === encodingOf(3, 3, 14, 0, 0) >> 7) {
     const crm = (encoding >> 3) & 0xf;
     const op2 = encoding & 7;
+    // The frequency and the counters are not EL0's to set, whatever it is given.
+    if (write && crm === 0) return 'undefined';
     if (TIMER_OP2[crm]?.includes(op2) && !(hot.cntkctl & timerEnable(crm, op2))) return 'trapped';
   }
   return true;
@@ -251,7 +255,7 @@ export function readSystem(cpu: Cpu, encoding: number, register: number): bigint
   const own = ownRegister(cpu, encoding, register, true);
   if (own !== undefined) return own.read?.(cpu) ?? cpu.undefined();
   const { el } = cpu.state;
-  const may = el === 0 ? userMay(cpu, encoding) : true;
+  const may = el === 0 ? userMay(cpu, encoding, false) : true;
   const value = may === true ? cpu.system.read(encoding, el, cpu) : may;
   return typeof value === 'bigint' ? value : refuse(cpu, value, encoding, register, true);
 }
@@ -264,7 +268,7 @@ export function writeSystem(cpu: Cpu, encoding: number, register: number, value:
     return;
   }
   const { el } = cpu.state;
-  const may = el === 0 ? userMay(cpu, encoding) : true;
+  const may = el === 0 ? userMay(cpu, encoding, true) : true;
   const refusal = may === true ? cpu.system.write(encoding, value, el, cpu) : may;
   if (refusal !== undefined) refuse(cpu, refusal, encoding, register, false);
 }

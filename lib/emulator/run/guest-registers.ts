@@ -10,10 +10,13 @@ import type { Debug } from '../cpu/debug.ts';
 import { encodingOf, type Refusal, type SystemRegisters } from '../cpu/system-registers.ts';
 import type { VcpuState } from '../state.ts';
 import { debugOf } from './debug-registers.ts';
+import { readIcc, writeIcc } from './guest-gic.ts';
 import { GuestTimer } from './guest-timers.ts';
 
 const SYSTEM_REGISTER = sysRegId(0, 0, 0, 0, 0);
 const CSSELR_EL1 = sysRegId(3, 2, 0, 0, 0);
+/** Twice the levels of caches that CLIDR_EL1 can tell of. */
+const CSSELR_MAX = 14;
 const ccsidrId = (value: number) =>
   encodeRegisterId({ kind: 'demux', arch: 'arm64', bytes: 4, id: 0, value });
 
@@ -25,8 +28,17 @@ const LAST_FEATURE = encodingOf(3, 0, 0, 7, 7);
 /** Breakpoint and watchpoint registers: DBGBVRn, DBGBCRn, DBGWVRn and DBGWCRn. */
 const isBreakpoint = (encoding: number): boolean =>
   encoding >> 7 === encodingOf(2, 0, 0, 0, 0) >> 7 && (encoding & 7) >= 4;
-/** DBGWVRn_EL1[1:0] is RES0. */
-const isWatchpointValue = (encoding: number): boolean => isBreakpoint(encoding) && (encoding & 7) === 6;
+/**
+ * What a debug register keeps of a value: DBGWVRn_EL1[1:0] is RES0; of DBGBCRn_EL1.BAS, bits 1 and 3 are copies of bits 0
+ * and 2, as breakpoints are at whole or half words (D24.3.2).
+ */
+function keptByDebug(encoding: number, value: bigint): bigint {
+  if (!isBreakpoint(encoding)) return value;
+  if ((encoding & 7) === 6) return value & ~3n;
+  if ((encoding & 7) !== 5) return value;
+  const kept = value & ~((1n << 6n) | (1n << 8n));
+  return kept | ((value << 1n) & ((1n << 6n) | (1n << 8n)));
+}
 const ID_AA64DFR0_EL1 = sysRegId(3, 0, 0, 5, 0);
 /** Digits of it that tell how many there are, less one. */
 const BRPS = 12n;
@@ -55,7 +67,7 @@ const NEEDS: ReadonlyMap<number, readonly [id: bigint, shift: bigint]> = new Map
 const ACTLR_EL1 = encodingOf(3, 0, 1, 0, 1);
 
 interface Access {
-  read?(registers: GuestRegisters): bigint;
+  read?(registers: GuestRegisters, cpu: Cpu): bigint;
   write?(registers: GuestRegisters, value: bigint): void;
 }
 
@@ -103,7 +115,7 @@ const ACCESSES: ReadonlyMap<number, Access> = new Map<number, Access>([
   [encodingOf(3, 3, 14, 0, 2), { read: registers => registers.virtual.counter }],
   ...timer('virtual', 3),
   ...timer('physical', 2),
-  [encodingOf(3, 1, 0, 0, 0), { read: registers => registers.cacheSize }],
+  [encodingOf(3, 1, 0, 0, 0), { read: (registers, cpu) => registers.cacheSize(cpu) }],
   [encodingOf(3, 1, 0, 0, 1), readOnly(sysRegId(3, 1, 0, 0, 1))],
   [encodingOf(3, 1, 0, 0, 7), readOnly(sysRegId(3, 1, 0, 0, 7))],
   [encodingOf(3, 3, 0, 0, 1), readOnly(sysRegId(3, 3, 0, 0, 1))],
@@ -174,9 +186,14 @@ export class GuestRegisters implements SystemRegisters {
     return BigInt(this.#vcpu.vm.host.profile.counterHz);
   }
 
-  /** CCSIDR_EL1, of the cache that CSSELR_EL1 selects; one that there is not reads as UNKNOWN. */
-  get cacheSize(): bigint {
-    return this.value(ccsidrId(Number((this.value(CSSELR_EL1) ?? 0n) & 0xfn))) ?? 0n;
+  /**
+   * CCSIDR_EL1, of the cache that CSSELR_EL1 selects; one that there is not is UNKNOWN. Since KVM makes CLIDR_EL1 up itself
+   * it leaves the target alone where no level is that high (`access_ccsidr`, sys_regs.c), which it is after a reset.
+   */
+  cacheSize(cpu: Cpu): bigint {
+    const selected = Number((this.value(CSSELR_EL1) ?? 0n) & 0xfn);
+    const isAnswered = selected < CSSELR_MAX || this.#vcpu.vm.host.profile.behaviours.clidr === 'fixed';
+    return isAnswered ? (this.value(ccsidrId(selected)) ?? 0n) : cpu.x(cpu.current.d);
   }
 
   get pendingInterrupts(): bigint {
@@ -197,16 +214,22 @@ export class GuestRegisters implements SystemRegisters {
   }
 
   read(encoding: number, _level: 0 | 1, cpu: Cpu): bigint | Refusal {
+    const { gic } = this.#vcpu;
+    const icc = gic?.findIcc(encoding);
+    if (icc !== undefined) return readIcc(gic!, icc);
     if (!this.#has(encoding)) return 'undefined';
     if (isTrapped(encoding)) cpu.emulated = true;
     const access = ACCESSES.get(encoding);
-    if (access !== undefined) return access.read?.(this) ?? 'undefined';
+    if (access !== undefined) return access.read?.(this, cpu) ?? 'undefined';
     const value = this.value(SYSTEM_REGISTER | BigInt(encoding));
     if (value !== undefined) return value;
     return encoding >= FIRST_FEATURE && encoding <= LAST_FEATURE ? 0n : 'undefined';
   }
 
   write(encoding: number, value: bigint, _level: 0 | 1, cpu: Cpu): Refusal | undefined {
+    const { gic } = this.#vcpu;
+    const icc = gic?.findIcc(encoding);
+    if (icc !== undefined) return writeIcc(gic!, icc, value);
     if (!this.#has(encoding)) return 'undefined';
     if (isTrapped(encoding)) cpu.emulated = true;
     const access = ACCESSES.get(encoding);
@@ -221,7 +244,7 @@ export class GuestRegisters implements SystemRegisters {
     const register = this.#vcpu.configuration!.registers.get(SYSTEM_REGISTER | BigInt(encoding));
     if (register === undefined || register.isPresent?.(this.#vcpu) === false) return 'undefined';
     // What userspace may not write, a guest writes in vain.
-    register.set(this.#vcpu, isWatchpointValue(encoding) ? value & ~3n : value);
+    register.set(this.#vcpu, keptByDebug(encoding, value));
     if (isDebug(encoding)) cpu.setDebug(this.debug);
     return undefined;
   }

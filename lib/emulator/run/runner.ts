@@ -19,6 +19,8 @@ import { notEmulated } from '../ioctl.ts';
 import { hasFeature } from '../register-access.ts';
 import type { Runner, VcpuState } from '../state.ts';
 import { ExitArea } from './exit-area.ts';
+import { firstRun } from './first-run.ts';
+import { enterWithGic, findFrame, leaveWithGic, loadGic } from './guest-gic.ts';
 import { GuestRegisters } from './guest-registers.ts';
 import { machineOf } from './machine.ts';
 import { loadRegisters, storeRegisters } from './registers.ts';
@@ -64,13 +66,20 @@ export class VcpuRunner implements Runner, Runnable {
   }
 
   run(bytes: Uint8Array): Result {
-    return this.#begin(bytes) ?? this.#scheduler.runSync(this);
+    return this.#begin(bytes) ?? this.#leave(this.#scheduler.runSync(this));
   }
 
   start(bytes: Uint8Array, done: (result: Result) => void): Result {
     const result = this.#begin(bytes);
-    if (result === undefined) this.#scheduler.start(this, done);
-    else setImmediate(() => done(result));
+    if (result !== undefined) {
+      setImmediate(() => done(result));
+      return 0;
+    }
+    this.#vcpu.isRunning = true;
+    this.#scheduler.start(this, outcome => {
+      this.#vcpu.isRunning = false;
+      done(this.#leave(outcome));
+    });
     return 0;
   }
 
@@ -79,6 +88,12 @@ export class VcpuRunner implements Runner, Runnable {
     const vcpu = this.#vcpu;
     if (!this.#area.isOver(bytes)) this.#area = new ExitArea(bytes);
     checkEmulated(vcpu);
+    if (!vcpu.hasRun) {
+      const { virtual, physical } = this.#registers;
+      const refusal = firstRun(vcpu, [virtual, physical]);
+      if (refusal < 0) return refusal;
+    }
+    if (vcpu.gic !== undefined) loadGic(vcpu.gic);
     vcpu.vm.machine!.suspectMemory();
     // Each entry of a guest that is stepped begins with its registers.
     if (vcpu.guestDebug?.singleStep) this.settle();
@@ -93,10 +108,16 @@ export class VcpuRunner implements Runner, Runnable {
     return -ERRNO.EINTR;
   }
 
+  #leave(result: Result): Result {
+    const { gic } = this.#vcpu;
+    if (gic !== undefined) leaveWithGic(gic);
+    return result;
+  }
+
   step(budget: number): Result | 'ran' | 'waits' {
     const result = this.#step(budget);
     // `kvm_timer_update_run`: whatever the reason, the program finds the lines as they are.
-    if (typeof result === 'number') this.#linesChanged();
+    if (typeof result === 'number' && this.#vcpu.gic === undefined) this.#linesChanged();
     return result;
   }
 
@@ -114,13 +135,14 @@ export class VcpuRunner implements Runner, Runnable {
       this.forget();
       applyPendingReset(vcpu);
     }
-    if (!this.#sleepsOn && this.#linesChanged()) {
+    if (vcpu.gic !== undefined) enterWithGic(vcpu.gic);
+    else if (!this.#sleepsOn && this.#linesChanged()) {
       this.#waits = false;
       this.#area.exit(KVM_EXIT.KVM_EXIT_INTR);
       return -ERRNO.EINTR;
     }
     this.#load();
-    if (this.#waits && !this.#cpu.interrupted) return 'waits';
+    if (this.#waits && !this.#cpu.interrupted && !this.#hasPending) return 'waits';
     this.#waits = false;
     if (vcpu.mpState === KVM_MP_STATE_SUSPENDED) return this.#suspended();
     const ticks = this.ticksToWake();
@@ -193,7 +215,14 @@ export class VcpuRunner implements Runner, Runnable {
   }
 
   #mmio({ address, size, data }: MmioExit): Result | 'ran' {
-    if (data !== undefined && this.#vcpu.vm.ioEventFds.takesWrite(BigInt(address), size, data)) {
+    const { gic, vm } = this.#vcpu;
+    const frame = gic && findFrame(gic.gic, address, size);
+    if (frame !== undefined) {
+      this.#cpu.completeMmio(data === undefined ? frame.read(gic!) : frame.write(gic!, data));
+      this.#stepAnew();
+      return 'ran';
+    }
+    if (data !== undefined && vm.ioEventFds.takesWrite(BigInt(address), size, data)) {
       this.#cpu.completeMmio();
       this.#stepAnew();
       return 'ran';
@@ -205,6 +234,15 @@ export class VcpuRunner implements Runner, Runnable {
   /** It waits, and not for its timers (`timersEndWaits`). */
   get #sleepsOn(): boolean {
     return this.#waits && !this.#vcpu.vm.host.profile.behaviours.timersEndWaits;
+  }
+
+  /**
+   * Whether the GIC has something for a vCPU that waits (`kvm_arch_vcpu_runnable`, arm.c), or a timer has fired, which its
+   * interrupt need not be enabled for (`kvm_vcpu_check_block`, virt/kvm/kvm_main.c).
+   */
+  get #hasPending(): boolean {
+    const { gic } = this.#vcpu;
+    return gic?.hasPending === true || (gic !== undefined && this.#lines !== 0n);
   }
 
   /** Of `s.regs.device_irq_level`. */
@@ -228,7 +266,19 @@ export class VcpuRunner implements Runner, Runnable {
     return first !== undefined && (second === undefined || first < second) ? first : second;
   }
 
+  stopWaiting(): void {
+    this.#waits = false;
+  }
+
   wake(): void {
+    this.#scheduler.wake();
+  }
+
+  inputsChanged(): void {
+    if (this.#loaded) {
+      this.#cpu.setIrq(this.#vcpu.irq);
+      this.#cpu.setFiq(this.#vcpu.fiq);
+    }
     this.#scheduler.wake();
   }
 
@@ -276,12 +326,15 @@ export class VcpuRunner implements Runner, Runnable {
   }
 
   forget(): void {
+    // The timers' interrupts begin anew (`kvm_timer_vcpu_reset`, arch_timer.c).
+    this.#vcpu.gic?.resetTimers();
     this.#cpu.pendingMmio = undefined;
     this.#waits = false;
     this.#loaded = false;
   }
 
   abandon(): void {
+    this.#vcpu.isRunning = false;
     this.#scheduler.abandon(this);
   }
 }

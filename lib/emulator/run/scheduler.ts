@@ -21,6 +21,8 @@ export interface Runnable {
   step(budget: number): Result | 'ran' | 'waits';
   /** Ticks until something wakes it that it waits for; undefined: nothing that it knows of. */
   ticksToWake(): bigint | undefined;
+  /** It waits no more: its run ends without what it waited for, as by a signal. */
+  stopWaiting(): void;
 }
 
 /** Those of a VM that are in KVM_RUN. */
@@ -77,8 +79,15 @@ export class Scheduler {
   }
 
   #takeTurn(): void {
-    this.#turn = undefined;
     clearTimeout(this.#timer);
+    const goesOn = this.#runSlices();
+    // Not before: who is woken meanwhile must not come before the program, which is told of results first.
+    this.#turn = undefined;
+    if (goesOn) this.wake();
+  }
+
+  /** False where all wait for something that the event loop brings. */
+  #runSlices(): boolean {
     for (let slice = 0; slice < SLICES_PER_TURN && this.#runs.size > 0; ) {
       let anyRan = false;
       let anyDone = false;
@@ -92,10 +101,10 @@ export class Scheduler {
         slice++;
       }
       // The program answers before the others go on: how far they get must not depend on how quick it is.
-      if (anyDone) break;
-      if (!anyRan && !this.#sleep()) return;
+      if (anyDone) return true;
+      if (!anyRan && !this.#sleep()) return false;
     }
-    this.wake();
+    return true;
   }
 
   #finish(runnable: Runnable, result: Result): void {
@@ -133,6 +142,7 @@ export class Scheduler {
   #sleepSync(runnable: Runnable): void {
     const ticks = this.#ticksToWake(this.#inOrder(runnable));
     if (ticks === undefined) {
+      runnable.stopWaiting();
       throw new KvmError(
         'ERR_WAITS_FOREVER',
         'ERR_WAITS_FOREVER: The guest waits, and nothing can wake it while this thread waits for the guest: use run()',

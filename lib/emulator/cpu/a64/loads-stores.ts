@@ -4,8 +4,6 @@ import type { Builder } from '../builder.ts';
 import type { Instruction, Row, Semantics, Syndrome } from '../instruction.ts';
 import { mustAlign } from '../memory-access.ts';
 import type { Fields } from '../pattern.ts';
-import { ADDRESS } from '../state.ts';
-import { extended } from './arithmetic.ts';
 
 /** What is moved between a register and memory. */
 interface Transfer {
@@ -36,20 +34,92 @@ const load = (letters: string, size: Transfer['size'], opc: string, semantics: S
   ...((size === 3 || opc === '10') && { sixtyFour: true }),
 });
 
+/** How an address comes about: from a base and an immediate, before or after which the base moves, or a register. */
+const MODE = { offset: 0, postIndex: 1, preIndex: 2, register: 3 } as const;
+const { postIndex, preIndex, register } = MODE;
+
+/**
+ * Each transfer and each pair has its semantics as one function, for all modes: a function that the others call would
+ * be one more call of V8's, to one of many. Gives the base, for {@link writeBack}.
+ */
+function address<V, C>(b: Builder<V, C>, i: Instruction): V {
+  const base = b.base(i.n);
+  if (i.mode === register) atRegisterOffset(b, i);
+  else if (i.mode === postIndex) b.at(base);
+  else b.at(b.add(base, b.constant(i.imm)));
+  return base;
+}
+
+function writeBack<V, C>(b: Builder<V, C>, i: Instruction, base: V): void {
+  if (i.mode === postIndex || i.mode === preIndex) b.setX(i.n, b.add(base, b.constant(i.imm)));
+}
+
 const TRANSFERS: readonly Transfer[] = [
-  store('b', 0, (b, i) => b.store8(b.x(i.d))),
-  store('h', 1, (b, i) => b.store16(b.x(i.d))),
-  store('', 2, (b, i) => b.store32(b.x(i.d))),
-  store('', 3, (b, i) => b.store64(b.x(i.d))),
-  load('b', 0, '01', (b, i) => b.setX(i.d, b.load8())),
-  load('h', 1, '01', (b, i) => b.setX(i.d, b.load16())),
-  load('', 2, '01', (b, i) => b.setX(i.d, b.load32())),
-  load('', 3, '01', (b, i) => b.setX(i.d, b.load64())),
-  load('sb', 0, '10', (b, i) => b.setX(i.d, b.sign8(b.load8()))),
-  load('sh', 1, '10', (b, i) => b.setX(i.d, b.sign16(b.load16()))),
-  load('sw', 2, '10', (b, i) => b.setX(i.d, b.sign32(b.load32()))),
-  load('sb', 0, '11', (b, i) => b.setX(i.d, b.low32(b.sign8(b.load8())))),
-  load('sh', 1, '11', (b, i) => b.setX(i.d, b.low32(b.sign16(b.load16())))),
+  store('b', 0, (b, i) => {
+    const base = address(b, i);
+    b.store8(b.x(i.d));
+    writeBack(b, i, base);
+  }),
+  store('h', 1, (b, i) => {
+    const base = address(b, i);
+    b.store16(b.x(i.d));
+    writeBack(b, i, base);
+  }),
+  store('', 2, (b, i) => {
+    const base = address(b, i);
+    b.store32(b.x(i.d));
+    writeBack(b, i, base);
+  }),
+  store('', 3, (b, i) => {
+    const base = address(b, i);
+    b.store64(b.x(i.d));
+    writeBack(b, i, base);
+  }),
+  load('b', 0, '01', (b, i) => {
+    const base = address(b, i);
+    b.setX(i.d, b.load8());
+    writeBack(b, i, base);
+  }),
+  load('h', 1, '01', (b, i) => {
+    const base = address(b, i);
+    b.setX(i.d, b.load16());
+    writeBack(b, i, base);
+  }),
+  load('', 2, '01', (b, i) => {
+    const base = address(b, i);
+    b.setX(i.d, b.load32());
+    writeBack(b, i, base);
+  }),
+  load('', 3, '01', (b, i) => {
+    const base = address(b, i);
+    b.setX(i.d, b.load64());
+    writeBack(b, i, base);
+  }),
+  load('sb', 0, '10', (b, i) => {
+    const base = address(b, i);
+    b.setX(i.d, b.sign8(b.load8()));
+    writeBack(b, i, base);
+  }),
+  load('sh', 1, '10', (b, i) => {
+    const base = address(b, i);
+    b.setX(i.d, b.sign16(b.load16()));
+    writeBack(b, i, base);
+  }),
+  load('sw', 2, '10', (b, i) => {
+    const base = address(b, i);
+    b.setX(i.d, b.sign32(b.load32()));
+    writeBack(b, i, base);
+  }),
+  load('sb', 0, '11', (b, i) => {
+    const base = address(b, i);
+    b.setX(i.d, b.low32(b.sign8(b.load8())));
+    writeBack(b, i, base);
+  }),
+  load('sh', 1, '11', (b, i) => {
+    const base = address(b, i);
+    b.setX(i.d, b.low32(b.sign16(b.load16())));
+    writeBack(b, i, base);
+  }),
 ];
 
 const syndromeOf = ({ size, signExtend, sixtyFour }: Transfer): Syndrome => ({
@@ -62,6 +132,13 @@ const syndromeOf = ({ size, signExtend, sixtyFour }: Transfer): Syndrome => ({
 /** The first ten bits after the size: V and the class are zero. */
 const opening = ({ size, opc }: Transfer, unsignedOffset: boolean): string =>
   `${size.toString(2).padStart(2, '0')}11100${unsignedOffset ? 1 : 0}${opc}`;
+
+const reading =
+  (mode: Instruction['mode'], read: NonNullable<Row['read']>): NonNullable<Row['read']> =>
+  (f, i) => {
+    i.mode = mode;
+    return read(f, i);
+  };
 
 const target = ({ name: [kind] }: Transfer): string => (kind === 'st' ? 'ttttt' : 'ddddd');
 
@@ -84,7 +161,7 @@ export function atOffset<V, C>(b: Builder<V, C>, i: Instruction): void {
 }
 
 export function atRegisterOffset<V, C>(b: Builder<V, C>, i: Instruction): void {
-  b.at(b.add(b.base(i.n), extended(b, i.m, i.kind, i.amount)));
+  b.at(b.add(b.base(i.n), b.extend(b.x(i.m), i.kind, i.amount)));
 }
 
 function singleForms(transfer: Transfer): readonly Row[] {
@@ -101,62 +178,40 @@ function singleForms(transfer: Transfer): readonly Row[] {
         i.imm = BigInt(f('i')) << BigInt(size);
         return true;
       },
-      semantics: (b, i) => {
-        atOffset(b, i);
-        semantics(b, i);
-      },
+      semantics,
       ...described,
     },
     {
       name: `${kind}u${rest}`,
       bits: `${opening(transfer, false)}0iiiiiiiii00NNNNN${rt}`,
       read: readOffset,
-      semantics: (b, i) => {
-        atOffset(b, i);
-        semantics(b, i);
-      },
+      semantics,
       ...described,
     },
     {
       name: plain,
       bits: `${opening(transfer, false)}0iiiiiiiii01NNNNN${rt}`,
-      read: readOffset,
-      semantics: (b, i) => {
-        const base = b.base(i.n);
-        b.at(base);
-        semantics(b, i);
-        b.setX(i.n, b.add(base, b.constant(i.imm)));
-      },
+      read: reading(MODE.postIndex, readOffset),
+      semantics,
     },
     {
       name: `${kind}t${rest}`,
       bits: `${opening(transfer, false)}0iiiiiiiii10NNNNN${rt}`,
       read: readOffset,
-      helper: (cpu, i) => {
-        atOffset(cpu, i);
-        cpu.asUser(() => semantics(cpu, i));
-      },
+      helper: (cpu, i) => cpu.asUser(() => semantics(cpu, i)),
       ...described,
     },
     {
       name: plain,
       bits: `${opening(transfer, false)}0iiiiiiiii11NNNNN${rt}`,
-      read: readOffset,
-      semantics: (b, i) => {
-        const address = b.add(b.base(i.n), b.constant(i.imm));
-        b.at(address);
-        semantics(b, i);
-        b.setX(i.n, address);
-      },
+      read: reading(MODE.preIndex, readOffset),
+      semantics,
     },
     {
       name: plain,
       bits: `${opening(transfer, false)}1mmmmmoooh10NNNNN${rt}`,
-      read: readRegisterOffset(size),
-      semantics: (b, i) => {
-        atRegisterOffset(b, i);
-        semantics(b, i);
-      },
+      read: reading(MODE.register, readRegisterOffset(size)),
+      semantics,
       ...described,
     },
   ];
@@ -238,9 +293,11 @@ const PAIRS: readonly {
     size: 2,
     rt: 'vvvvvNNNNNttttt',
     semantics: (b, i) => {
+      const base = address(b, i);
       b.store32(b.x(i.d));
       b.next(4);
       b.store32(b.x(i.a));
+      writeBack(b, i, base);
     },
   },
   {
@@ -250,9 +307,11 @@ const PAIRS: readonly {
     size: 3,
     rt: 'vvvvvNNNNNttttt',
     semantics: (b, i) => {
+      const base = address(b, i);
       b.store64(b.x(i.d));
       b.next(8);
       b.store64(b.x(i.a));
+      writeBack(b, i, base);
     },
   },
   {
@@ -262,10 +321,12 @@ const PAIRS: readonly {
     size: 2,
     rt: 'uuuuuNNNNNddddd',
     semantics: (b, i) => {
+      const base = address(b, i);
       const first = b.load32();
       b.next(4);
       b.setX(i.a, b.load32());
       b.setX(i.d, first);
+      writeBack(b, i, base);
     },
   },
   {
@@ -275,10 +336,12 @@ const PAIRS: readonly {
     size: 3,
     rt: 'uuuuuNNNNNddddd',
     semantics: (b, i) => {
+      const base = address(b, i);
       const first = b.load64();
       b.next(8);
       b.setX(i.a, b.load64());
       b.setX(i.d, first);
+      writeBack(b, i, base);
     },
   },
   {
@@ -288,10 +351,12 @@ const PAIRS: readonly {
     size: 2,
     rt: 'uuuuuNNNNNddddd',
     semantics: (b, i) => {
+      const base = address(b, i);
       const first = b.sign32(b.load32());
       b.next(4);
       b.setX(i.a, b.sign32(b.load32()));
       b.setX(i.d, first);
+      writeBack(b, i, base);
     },
   },
 ];
@@ -301,38 +366,12 @@ function pairForms({ name, opc, load: l, size, rt, semantics }: (typeof PAIRS)[n
   const read = (f: Fields, i: Instruction): undefined => {
     i.imm = BigInt.asUintN(64, signed64(f('i'), 7) << BigInt(size));
   };
-  const offset: Semantics = (b, i) => {
-    atOffset(b, i);
-    semantics(b, i);
-  };
   return [
     // Without LDNPSW, which does not exist.
-    ...(name === 'ldpsw'
-      ? []
-      : [{ name: name.replace('p', 'np'), bits: bits('000'), read, semantics: offset }]),
-    {
-      name,
-      bits: bits('001'),
-      read,
-      semantics: (b, i) => {
-        const base = b.base(i.n);
-        b.at(base);
-        semantics(b, i);
-        b.setX(i.n, b.add(base, b.constant(i.imm)));
-      },
-    },
-    { name, bits: bits('010'), read, semantics: offset },
-    {
-      name,
-      bits: bits('011'),
-      read,
-      semantics: (b, i) => {
-        const address = b.add(b.base(i.n), b.constant(i.imm));
-        b.at(address);
-        semantics(b, i);
-        b.setX(i.n, address);
-      },
-    },
+    ...(name === 'ldpsw' ? [] : [{ name: name.replace('p', 'np'), bits: bits('000'), read, semantics }]),
+    { name, bits: bits('001'), read: reading(MODE.postIndex, read), semantics },
+    { name, bits: bits('010'), read, semantics },
+    { name, bits: bits('011'), read: reading(MODE.preIndex, read), semantics },
   ];
 }
 
@@ -350,8 +389,7 @@ const ORDERED_ROWS: readonly Row[] = ORDERED.flatMap(({ letter, size, ...transfe
     name: name + letter,
     bits: log2Size + rest,
     helper: (cpu, i) => {
-      cpu.at(cpu.base(i.n));
-      mustAlign(cpu, cpu.x(ADDRESS), 1 << size, name.startsWith('st'));
+      mustAlign(cpu, cpu.base(i.n), 1 << size, name.startsWith('st'));
       semantics(cpu, i);
     },
     syndrome: { size, signExtend: false, sixtyFour: sixtyFour === true, acquireRelease: true },
@@ -376,8 +414,7 @@ const ORDERED_OFFSETS: readonly Row[] = TRANSFERS.map((transfer): Row => {
     feature: 'LRCPC2',
     read: readOffset,
     helper: (cpu, i) => {
-      atOffset(cpu, i);
-      mustAlign(cpu, cpu.x(ADDRESS), 1 << size, kind === 'st');
+      mustAlign(cpu, cpu.add(cpu.base(i.n), i.imm), 1 << size, kind === 'st');
       semantics(cpu, i);
     },
     syndrome: { ...syndromeOf(transfer), acquireRelease: true },

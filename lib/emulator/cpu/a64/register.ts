@@ -3,7 +3,7 @@ import type { Builder } from '../builder.ts';
 import type { Instruction, Row, Semantics } from '../instruction.ts';
 import type { Fields } from '../pattern.ts';
 import { ZERO } from '../state.ts';
-import { addFlags, extended, logicalFlags, setResult, shifted, source } from './arithmetic.ts';
+import { addFlags, logicalFlags, setResult, shifted, source } from './arithmetic.ts';
 
 function readShift(f: Fields, i: Instruction): boolean {
   i.kind = f('h');
@@ -115,27 +115,27 @@ const ADDITION: readonly Row[] = [
     name: 'add',
     bits: 's0001011001mmmmmoooiiiNNNNNDDDDD',
     read: readExtend,
-    semantics: (b, i) => setResult(b, i, b.add(b.x(i.n), extended(b, i.m, i.kind, i.amount))),
+    semantics: (b, i) => setResult(b, i, b.add(b.x(i.n), b.extend(b.x(i.m), i.kind, i.amount))),
   },
   {
     name: 'adds',
     bits: 's0101011001mmmmmoooiiiNNNNNddddd',
     read: readExtend,
     semantics: (b, i) =>
-      b.setX(i.d, addFlags(b, i, b.x(i.n), extended(b, i.m, i.kind, i.amount), b.constant(0n))),
+      b.setX(i.d, addFlags(b, i, b.x(i.n), b.extend(b.x(i.m), i.kind, i.amount), b.constant(0n))),
   },
   {
     name: 'sub',
     bits: 's1001011001mmmmmoooiiiNNNNNDDDDD',
     read: readExtend,
-    semantics: (b, i) => setResult(b, i, b.sub(b.x(i.n), extended(b, i.m, i.kind, i.amount))),
+    semantics: (b, i) => setResult(b, i, b.sub(b.x(i.n), b.extend(b.x(i.m), i.kind, i.amount))),
   },
   {
     name: 'subs',
     bits: 's1101011001mmmmmoooiiiNNNNNddddd',
     read: readExtend,
     semantics: (b, i) =>
-      b.setX(i.d, addFlags(b, i, b.x(i.n), b.not(extended(b, i.m, i.kind, i.amount)), b.constant(1n))),
+      b.setX(i.d, addFlags(b, i, b.x(i.n), b.not(b.extend(b.x(i.m), i.kind, i.amount)), b.constant(1n))),
   },
   {
     name: 'adc',

@@ -2,8 +2,9 @@
 import { signed64 } from '../bits.ts';
 import type { Cpu } from '../cpu.ts';
 import type { Instruction, Row } from '../instruction.ts';
+import { bigEndian, translateData } from '../memory-access.ts';
 import type { Fields } from '../pattern.ts';
-import { ZERO } from '../state.ts';
+import { ADDRESS, ZERO } from '../state.ts';
 import {
   atLiteral,
   atOffset,
@@ -13,6 +14,12 @@ import {
   readRegisterOffset,
 } from './loads-stores.ts';
 import { readVector, writeVector } from './vectors.ts';
+
+/** A quadword whose halves are aligned may be misaligned itself. */
+function checkQuadword(cpu: Cpu, kind: 'read' | 'write'): void {
+  const address = cpu.x(ADDRESS);
+  if ((address & 8n) !== 0n) translateData(cpu, address, kind, 16);
+}
 
 /** Loads what the address has next, of 1 to 16 bytes; a quadword in two pieces. */
 function load(cpu: Cpu, bytes: number): bigint {
@@ -26,9 +33,11 @@ function load(cpu: Cpu, bytes: number): bigint {
     case 8:
       return cpu.load64();
     default: {
-      const low = cpu.load64();
+      checkQuadword(cpu, 'read');
+      const first = cpu.load64();
       cpu.next(8);
-      return (cpu.load64() << 64n) | low;
+      const second = cpu.load64();
+      return bigEndian(cpu) ? (first << 64n) | second : (second << 64n) | first;
     }
   }
 }
@@ -38,10 +47,14 @@ function store(cpu: Cpu, bytes: number, value: bigint): void {
   if (bytes === 1) cpu.store8(low);
   else if (bytes === 2) cpu.store16(low);
   else if (bytes === 4) cpu.store32(low);
-  else cpu.store64(low);
-  if (bytes <= 8) return;
-  cpu.next(8);
-  cpu.store64(value >> 64n);
+  else if (bytes === 8) cpu.store64(low);
+  else {
+    checkQuadword(cpu, 'write');
+    const [first, second] = bigEndian(cpu) ? [value >> 64n, low] : [low, value >> 64n];
+    cpu.store64(first);
+    cpu.next(8);
+    cpu.store64(second);
+  }
 }
 
 /** By size and the upper bit of opc. */

@@ -1,9 +1,11 @@
-/** What only real kernels do so far: interrupts. */
+/** Interrupt controllers, and guests that have one, as one suite for any host. */
 import type { Suite } from '#lib/testing.js';
 import { gic } from '../contract/gic.ts';
+import { gicDelivery } from './gic-delivery.ts';
 import { interrupts } from './interrupts.ts';
 
 export const suite: Suite = tools => {
   tools.describe('interrupts', () => interrupts(tools));
+  tools.describe('delivery', () => gicDelivery(tools));
   tools.describe('gic', () => gic(tools));
 };

@@ -1,0 +1,192 @@
+/**
+ * The devices that a kernel has, and what it does about its interrupt controllers: each value by an experiment on a
+ * scratch VM.
+ *
+ * @packageDocumentation
+ */
+import {
+  KVM_ARM_VCPU_CTRL,
+  KVM_ARM_VCPU_TIMER,
+  KVM_CREATE_DEVICE_TEST,
+  KVM_DEV_ARM_VGIC_CTRL,
+  KVM_DEV_ARM_VGIC_GRP,
+  KVM_DEV_TYPE,
+  KVM_VGIC_ADDR_TYPE,
+} from '../abi/device-attributes.ts';
+import { ERRNO } from '../abi/errno.ts';
+import { KVM_RUN_SIZE } from '../abi/exits.ts';
+import { sysRegId } from '../abi/register-id.ts';
+import { encodeVcpuInit } from '../abi/structs.ts';
+import type { DeviceHandle, KvmHandle, Result, VcpuHandle, VmHandle } from '../backend.ts';
+import type { HostProfile, ProfileGic, ProfileGics } from '../emulator/profile.ts';
+import { ioctlError } from '../errors.ts';
+import { withVcpus } from './scratch.ts';
+
+/** More than a kernel has types. */
+const DEVICE_TYPES = 64;
+const { KVM_DEV_TYPE_ARM_VGIC_V2, KVM_DEV_TYPE_ARM_VGIC_V3 } = KVM_DEV_TYPE;
+const GRP = KVM_DEV_ARM_VGIC_GRP;
+const ADDR = KVM_VGIC_ADDR_TYPE;
+const { KVM_DEV_ARM_VGIC_CTRL_INIT: INIT, KVM_DEV_ARM_VGIC_SAVE_PENDING_TABLES: SAVE } =
+  KVM_DEV_ARM_VGIC_CTRL;
+
+const GICD_IIDR = 0x8n;
+const REVISION_SHIFT = 12;
+const REVISION_MASK = 0xf000;
+const GICR_TYPER = 0x8n;
+const LAST = 1 << 4;
+const GICR_SYNCR = 0xc0n;
+const GICC_DIR = 0x1000n;
+/** A register's encoding is the low end of its id. */
+const ICC_CTLR_EL1 = sysRegId(3, 0, 12, 12, 4) & 0xffffn;
+const MISALIGNED_AND_TOO_HIGH = (1n << 40n) + 0x10n;
+const BASES = { distributor: 0x0800_0000n, interfaces: 0x0801_0000n, redistributors: 0x080a_0000n } as const;
+const ANOTHER_PPI = 20;
+
+/** A VM with a GIC and initialised vCPUs. */
+interface Bench {
+  readonly vm: VmHandle;
+  readonly vcpus: readonly VcpuHandle[];
+  readonly gic: DeviceHandle;
+}
+
+type Ask<Answer> = (bench: Bench) => Answer;
+
+const u64 = (value: bigint) => new Uint8Array(BigUint64Array.of(value).buffer);
+
+function readU32(gic: DeviceHandle, group: number, attr: bigint): number {
+  const data = new Uint32Array(1);
+  const result = gic.getDeviceAttr(group, attr, new Uint8Array(data.buffer));
+  if (result < 0) throw ioctlError('KVM_GET_DEVICE_ATTR', result);
+  return data[0]!;
+}
+
+const setAddress = (gic: DeviceHandle, type: number, address: bigint): Result =>
+  gic.setDeviceAttr(GRP.KVM_DEV_ARM_VGIC_GRP_ADDR, BigInt(type), u64(address));
+const init = (gic: DeviceHandle): Result =>
+  gic.setDeviceAttr(GRP.KVM_DEV_ARM_VGIC_GRP_CTRL, BigInt(INIT), new Uint8Array());
+const has = (gic: DeviceHandle, group: number, attr: bigint): boolean => gic.hasDeviceAttr(group, attr) === 0;
+
+function place(gic: DeviceHandle, type: number): void {
+  if (type === KVM_DEV_TYPE_ARM_VGIC_V2) {
+    setAddress(gic, ADDR.KVM_VGIC_V2_ADDR_TYPE_DIST, BASES.distributor);
+    setAddress(gic, ADDR.KVM_VGIC_V2_ADDR_TYPE_CPU, BASES.interfaces);
+  } else {
+    setAddress(gic, ADDR.KVM_VGIC_V3_ADDR_TYPE_DIST, BASES.distributor);
+    setAddress(gic, ADDR.KVM_VGIC_V3_ADDR_TYPE_REDIST, BASES.redistributors);
+  }
+}
+
+/** What `recordHost` writes of devices. */
+export function recordGics(kvm: KvmHandle, target: number): Pick<HostProfile, 'devices' | 'gics'> {
+  const devices = withVcpus(kvm, 0, ({ vm }) =>
+    Array.from({ length: DEVICE_TYPES }, (_, type) => type).filter(
+      type => vm.createDevice(type, KVM_CREATE_DEVICE_TEST) === 0,
+    ),
+  );
+  const types = [KVM_DEV_TYPE_ARM_VGIC_V2, KVM_DEV_TYPE_ARM_VGIC_V3].filter(type => devices.includes(type));
+  const type = types[0];
+  if (type === undefined) return { devices, gics: null };
+  const ask = <Answer>(which: number, question: Ask<Answer>, vcpuCount = 1): Answer =>
+    withVcpus(kvm, vcpuCount, ({ vm, vcpus }) => {
+      for (const vcpu of vcpus) vcpu.armVcpuInit(encodeVcpuInit(target, 0n));
+      const gic = vm.createDevice(which, 0);
+      if (typeof gic === 'number') throw ioctlError('KVM_CREATE_DEVICE', gic);
+      try {
+        return question({ vm, vcpus, gic });
+      } finally {
+        gic.close();
+      }
+    });
+  const gics: ProfileGics = {
+    ...(types.includes(KVM_DEV_TYPE_ARM_VGIC_V2) && {
+      v2: recordV2(question => ask(KVM_DEV_TYPE_ARM_VGIC_V2, question)),
+    }),
+    ...(types.includes(KVM_DEV_TYPE_ARM_VGIC_V3) && {
+      v3: recordV3(question => ask(KVM_DEV_TYPE_ARM_VGIC_V3, question)),
+    }),
+    failureIsDeadly: ask(type, ({ vm, vcpus: [vcpu] }) => {
+      vcpu!.run(new Uint8Array(KVM_RUN_SIZE));
+      return vm.checkExtension(0) === -ERRNO.EIO;
+    }),
+    existenceFirst: ask(type, ({ vm }) => vm.createIrqchip() === -ERRNO.EEXIST),
+    timerPpisPerVcpu: ask(type, bench => changesPpiOfAnother(bench, type), 2),
+  };
+  return { devices, gics };
+}
+
+/** Whether a vCPU that has not run can still change the timers' interrupts when another has. */
+function changesPpiOfAnother({ gic, vcpus: [vcpu, other] }: Bench, type: number): boolean {
+  place(gic, type);
+  init(gic);
+  vcpu!.kick();
+  vcpu!.run(new Uint8Array(KVM_RUN_SIZE));
+  const { KVM_ARM_VCPU_TIMER_CTRL } = KVM_ARM_VCPU_CTRL;
+  const timer = BigInt(KVM_ARM_VCPU_TIMER.KVM_ARM_VCPU_TIMER_IRQ_VTIMER);
+  return other!.setDeviceAttr(KVM_ARM_VCPU_TIMER_CTRL, timer, Uint8Array.of(ANOTHER_PPI, 0, 0, 0)) === 0;
+}
+
+function recordRevisions({ gic }: Bench): Pick<ProfileGic, 'revision' | 'revisions'> {
+  init(gic);
+  const iidr = readU32(gic, GRP.KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IIDR);
+  const accepts = (revision: number) => {
+    const data = new Uint8Array(
+      Uint32Array.of((iidr & ~REVISION_MASK) | (revision << REVISION_SHIFT)).buffer,
+    );
+    return gic.setDeviceAttr(GRP.KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IIDR, data) === 0;
+  };
+  return {
+    revision: (iidr & REVISION_MASK) >> REVISION_SHIFT,
+    revisions: Array.from({ length: 16 }, (_, revision) => revision).filter(accepts),
+  };
+}
+
+type Asker = <Answer>(question: Ask<Answer>) => Answer;
+
+function recordV2(ask: Asker): ProfileGic {
+  return {
+    ...ask(recordRevisions),
+    framesCheckedWhole: ask(
+      ({ gic }) =>
+        setAddress(gic, ADDR.KVM_VGIC_V2_ADDR_TYPE_DIST, MISALIGNED_AND_TOO_HIGH) === -ERRNO.EINVAL,
+    ),
+    deactivation: ask(({ gic }) => has(gic, GRP.KVM_DEV_ARM_VGIC_GRP_CPU_REGS, GICC_DIR)),
+  };
+}
+
+function recordV3(ask: Asker): ProfileGic {
+  return {
+    ...ask(recordRevisions),
+    iccControl: ask(({ gic }) => {
+      init(gic);
+      return readU32(gic, GRP.KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS, ICC_CTLR_EL1).toString(16);
+    }),
+    unknownRegister: ask(({ gic }) => {
+      init(gic);
+      const result = gic.getDeviceAttr(GRP.KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS, 0n, new Uint8Array(8));
+      return result === -ERRNO.ENOENT ? 'ENOENT' : 'ENXIO';
+    }),
+    framesCheckedWhole: ask(
+      ({ gic }) =>
+        setAddress(gic, ADDR.KVM_VGIC_V3_ADDR_TYPE_DIST, MISALIGNED_AND_TOO_HIGH) === -ERRNO.EINVAL,
+    ),
+    redistributorsExist: ask(({ gic }) => {
+      place(gic, KVM_DEV_TYPE_ARM_VGIC_V3);
+      return setAddress(gic, ADDR.KVM_VGIC_V3_ADDR_TYPE_REDIST, BASES.redistributors) === -ERRNO.EEXIST;
+    }),
+    lastToUserspace: ask(({ gic }) => {
+      place(gic, KVM_DEV_TYPE_ARM_VGIC_V3);
+      init(gic);
+      return (readU32(gic, GRP.KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, GICR_TYPER) & LAST) !== 0;
+    }),
+    invalidation: ask(({ gic }) => has(gic, GRP.KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, GICR_SYNCR)),
+    identifiesEarly: ask(
+      ({ gic }) => gic.getDeviceAttr(GRP.KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IIDR, new Uint8Array(4)) === 0,
+    ),
+    maintenanceIrq: ask(({ gic }) => has(gic, GRP.KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ, 0n)),
+    savingNeedsInit: ask(
+      ({ gic }) =>
+        gic.setDeviceAttr(GRP.KVM_DEV_ARM_VGIC_GRP_CTRL, BigInt(SAVE), new Uint8Array()) === -ERRNO.ENXIO,
+    ),
+  };
+}

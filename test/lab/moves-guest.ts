@@ -1,0 +1,11 @@
+/** Runs on a kernel of the lab: saves guests, or loads those of other hosts, and prints what came of it as JSON. */
+import { readFileSync } from 'node:fs';
+import { Kvm } from 'kvm-arm64';
+import { type Job, loadAll, saveAll } from './moves.ts';
+
+const [folder = '', action] = process.argv.slice(2);
+const job = JSON.parse(readFileSync(`${folder}/job.json`, 'utf8')) as Job;
+const kvm = Kvm.open({ backend: 'native' });
+const did = await (action === 'save' ? saveAll : loadAll)(kvm, job, folder);
+kvm.close();
+console.log(JSON.stringify(did));
