@@ -18,11 +18,7 @@ const KNOWN = [...Object.values(PSCI_FN), ...Object.values(KVM_PSCI_FN), ...Obje
 /** What changes something, or depends on others. */
 const TELLING = [
   ...[PSCI_FN.PSCI_0_2_FN_CPU_ON, PSCI_FN.PSCI_0_2_FN64_CPU_ON, KVM_PSCI_FN.KVM_PSCI_FN_CPU_ON],
-  ...[
-    PSCI_FN.PSCI_0_2_FN_AFFINITY_INFO,
-    PSCI_FN.PSCI_0_2_FN64_AFFINITY_INFO,
-    PSCI_FN.PSCI_0_2_FN_PSCI_VERSION,
-  ],
+  ...[PSCI_FN.PSCI_0_2_FN_AFFINITY_INFO, PSCI_FN.PSCI_0_2_FN64_AFFINITY_INFO, PSCI_FN.PSCI_0_2_FN_PSCI_VERSION],
   ...[PSCI_FN.PSCI_1_0_FN_PSCI_FEATURES, SMCCC_FN.ARCH_FEATURES, SMCCC_FN.TRNG_FEATURES, SMCCC_FN.PV_TIME_ST],
 ];
 const VERSIONS = ['0.2', '1.0', '1.1', '1.2', '1.3'];
@@ -50,10 +46,7 @@ function argument(s: Sequence): bigint {
   const value = random.weighted<() => bigint>([
     [8, () => BigInt(random.below(6))],
     [3, () => BigInt(functionId(s))],
-    [
-      2,
-      () => BigInt(random.pick([31, 32, 64, 96, 97, 128, 192, 193, 0x100, 0x101, 0x8000_0000, 0xffff_ffff])),
-    ],
+    [2, () => BigInt(random.pick([31, 32, 64, 96, 97, 128, 192, 193, 0x100, 0x101, 0x8000_0000, 0xffff_ffff]))],
     [2, () => GUEST_RAM + BigInt(4 * random.below(0x4000))],
     [2, () => random.u64()],
   ])();
@@ -80,12 +73,7 @@ const filter: Step = (s, vm) => {
 };
 
 const version: Step = (s, _vm, vcpus) =>
-  s.call(
-    s.random.pick(vcpus),
-    'setOneReg',
-    KVM_REG_ARM_PSCI_VERSION,
-    parsePsciVersion(s.random.pick(VERSIONS)),
-  );
+  s.call(s.random.pick(vcpus), 'setOneReg', KVM_REG_ARM_PSCI_VERSION, parsePsciVersion(s.random.pick(VERSIONS)));
 
 const bitmap: Step = (s, _vm, vcpus) =>
   s.call(

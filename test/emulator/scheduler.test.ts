@@ -13,7 +13,7 @@ describe('a vCPU that comes out for its program', () => {
       },
     } as Clock;
     const scheduler = new Scheduler(clock);
-    const waiting: Runnable = { id: 0, step: () => 'waits', ticksToWake: () => 1000n };
+    const waiting: Runnable = { id: 0, step: () => 'waits', ticksToWake: () => 1000n, stopWaiting: () => {} };
     const printing: Runnable = {
       id: 1,
       step() {
@@ -21,6 +21,7 @@ describe('a vCPU that comes out for its program', () => {
         return 0;
       },
       ticksToWake: () => undefined,
+      stopWaiting: () => {},
     };
     scheduler.start(waiting, () => {});
     for (let i = 0; i < 100; i++)

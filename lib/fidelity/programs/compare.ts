@@ -3,9 +3,8 @@
  *
  * @packageDocumentation
  */
-
-import { passedOver } from './not-compared.ts';
 import { formatProgram, type Program } from './program.ts';
+import { passedOver } from './not-compared.ts';
 import { formatOutcome, type Ground, type Outcome } from './run-program.ts';
 
 /** Two machines of the same make. */

@@ -8,7 +8,7 @@ import { errnoName } from '../../abi/errno.ts';
 import { KVM_EXIT, KVM_RUN_SIZE } from '../../abi/exits.ts';
 import { wordOffsets } from '../../abi/register-id.ts';
 import { formatRegister, parseRegister } from '../../abi/register-names.ts';
-import { decodeVcpuInit, encodeVcpuInit, STRUCT_SIZE } from '../../abi/structs.ts';
+import { encodeVcpuInit, STRUCT_SIZE, decodeVcpuInit } from '../../abi/structs.ts';
 import { featureMask } from '../../abi/vcpu-features.ts';
 import type { KvmHandle, VcpuHandle, VmHandle } from '../../backend.ts';
 import { allocate } from '../../memory.ts';
@@ -17,10 +17,10 @@ import {
   DEFAULTS,
   END,
   MAX_WORDS,
+  PSTATE as RESET_PSTATE,
   pristine,
   RAM,
   RAM_SIZE,
-  PSTATE as RESET_PSTATE,
   START,
   VECTOR_EXITS,
   VECTORS_SIZE,
@@ -214,9 +214,7 @@ export class Ground {
     const data = this.#run.subarray(40, 40 + size);
     // Of QEMU's syndromes none says that the sign is to be extended (do_gpr_ld, target/arm/translate-a64.c).
     if (!isWrite) for (let n = 0; n < size; n++) data[n] = ramByte(address - RAM + n) & 0x7f;
-    exits.push(
-      `${isWrite ? 'writes' : 'reads'} ${address.toString(16)} ${Buffer.from(data).toString('hex')}`,
-    );
+    exits.push(`${isWrite ? 'writes' : 'reads'} ${address.toString(16)} ${Buffer.from(data).toString('hex')}`);
     return true;
   }
 
@@ -245,7 +243,9 @@ export class Ground {
     for (const [index, id] of this.#ids.entries()) {
       const [was, is] = [this.#wanted, this.#now]
         .map(values => this.#value(values, index))
-        .map(each => (id === PSTATE || id === SPSR ? comparedPstate(each) : each));
+        .map(each =>
+          id === PSTATE || id === SPSR ? comparedPstate(each) : each,
+        );
       if (is !== was) yield `${formatRegister(id)}=${is!.toString(16)}`;
     }
   }
