@@ -22,7 +22,7 @@ import {
   signalMsi,
 } from './interrupts.ts';
 import { IoEventFds } from './io-event-fds.ts';
-import { flatIoctl, NOT_YET_ON_VM, notEmulated } from './ioctl.ts';
+import { flatIoctl, NOT_YET_ON_VM } from './ioctl.ts';
 import { clearDirtyLog, getDirtyLog, setMemorySlot } from './memory-slots.ts';
 import { hasSmcccAttr, setSmcccAttr } from './smccc-filter.ts';
 import type { HostModel, VcpuState, VmState } from './state.ts';
@@ -167,7 +167,7 @@ export class EmulatedVm implements VmHandle {
   }
 
   ioeventfd(event: EventFdHandle, addr: bigint, len: number, flags: number, datamatch: bigint): Result {
-    return this.#state?.ioEventFds.set(event, addr, len, flags, datamatch) ?? -ERRNO.EBADF;
+    return this.#state?.ioEventFds.set(event, addr, len, flags, datamatch) ?? this.#refusal;
   }
 
   setUserMemoryRegion(slot: number, flags: number, guestPhysAddr: bigint, bytes: Uint8Array): Result {
@@ -260,11 +260,6 @@ export class EmulatedVm implements VmHandle {
   #irqLineOf(line: Uint8Array): Result {
     const view = new DataView(line.buffer, line.byteOffset);
     return this.irqLine(view.getUint32(0, true), view.getUint32(4, true));
-  }
-
-  #notYet(request: IoctlName): Result {
-    if (this.#state === undefined) return this.#refusal;
-    throw notEmulated(request);
   }
 }
 

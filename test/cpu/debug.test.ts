@@ -1,7 +1,20 @@
 /** Self-hosted debug by the manual's rules (Arm ARM D2); what lab kernels' guests found is in `test/guests`. */
 import { describe, expect, it } from 'vitest';
 import { Debug, type DebugControls, type DebugPair } from '#lib/emulator/cpu/debug.js';
-import { CODE, ERET, ldr, movz, NOP, str, svc, taken, toUser, VECTORS, type World, world } from './support.ts';
+import {
+  CODE,
+  ERET,
+  ldr,
+  movz,
+  NOP,
+  str,
+  svc,
+  taken,
+  toUser,
+  VECTORS,
+  type World,
+  world,
+} from './support.ts';
 
 const SS = 1n;
 const KDE = 1n << 13n;
