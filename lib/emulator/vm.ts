@@ -6,7 +6,6 @@
  */
 import { KVM_CAP } from '../abi/capabilities.ts';
 import { ERRNO } from '../abi/errno.ts';
-import type { IoctlName } from '../abi/ioctls.ts';
 import { KVM_MP_STATE } from '../abi/mp-state.ts';
 import { encodeVcpuInit } from '../abi/structs.ts';
 import type { DeviceHandle, EventFdHandle, Result, VmHandle } from '../backend.ts';
