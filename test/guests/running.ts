@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Suite } from '#lib/testing.js';
 import { isBefore } from './kernel.ts';
-import { expectExit, Machine } from './machine.ts';
+import { ENDED, expectExit, expectRegisters, Machine, RAM } from './machine.ts';
 
 export const running: Suite = ({ describe, it, open }) => {
   describe('a guest', () => {
@@ -10,6 +10,10 @@ export const running: Suite = ({ describe, it, open }) => {
       const machine = new Machine(open(), 'hello');
       machine.runToOff();
       assert.equal(machine.text, 'Hello from EL1\n');
+      expectRegisters(machine.vcpu, {
+        ...ENDED,
+        ...{ X19: RAM + 0x34n, X20: 0x0900_0000n, X21: 0n, PC: RAM + 0x20n, PSTATE: 0x3c5n },
+      });
     });
 
     it('counts on from run to run', () => {
