@@ -36,7 +36,8 @@ describe('a program', () => {
       new Map(seeds.map(seed => [seed, formatOutcome(ground.run(generator.program(seed)))]));
     const seeds = Array.from({ length: 60 }, (_, n) => n + 1);
     const forwards = outcomes(seeds);
-    for (const [seed, outcome] of outcomes(seeds.toReversed())) expect(outcome, `${seed}`).toBe(forwards.get(seed));
+    for (const [seed, outcome] of outcomes(seeds.toReversed()))
+      expect(outcome, `${seed}`).toBe(forwards.get(seed));
   });
 
   // C6.2 of Arm DDI 0487, "CONSTRAINED UNPREDICTABLE behavior" of each instruction.
@@ -104,7 +105,11 @@ describe('traces', () => {
     expect(hosts.length).toBeGreaterThanOrEqual(2);
   });
 
-  it.each(hosts)('%s does with every program of its trace what its kernel did', { timeout: 120_000 }, host => {
-    expect([...programDepartures(host)].slice(0, 3)).toEqual([]);
-  });
+  it.each(hosts)(
+    '%s does with every program of its trace what its kernel did',
+    { timeout: 120_000 },
+    host => {
+      expect([...programDepartures(host)].slice(0, 3)).toEqual([]);
+    },
+  );
 });
