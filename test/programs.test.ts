@@ -34,7 +34,7 @@ describe('a program', () => {
     const ground = emulatedGround(profile);
     const outcomes = (seeds: readonly number[]) =>
       new Map(seeds.map(seed => [seed, formatOutcome(ground.run(generator.program(seed)))]));
-    const seeds = Array.from({ length: 60 }, (_, n) => n + 1);
+    const seeds = Array.from({ length: 40 }, (_, n) => n + 1);
     const forwards = outcomes(seeds);
     for (const [seed, outcome] of outcomes(seeds.toReversed()))
       expect(outcome, `${seed}`).toBe(forwards.get(seed));
@@ -73,14 +73,14 @@ describe('a difference', () => {
     const pair = { kernel: emulatedGround(profile), emulated: emulatedGround(mistaken) };
     const again = emulatedGround(profile);
     const differing = [];
-    for (let seed = 1; seed <= 40; seed++) {
+    for (let seed = 1; seed <= 20; seed++) {
       const program = generator.program(seed);
       const kernel = formatOutcome(pair.kernel.run(program));
       expect(compareOutcomes(program, kernel, again.run(program))).toBeUndefined();
       if (compareOutcomes(program, kernel, pair.emulated.run(program)) !== undefined) differing.push(program);
     }
-    expect(differing.length).toBeGreaterThan(5);
-    const shrunk = differing.map(program => shrinkProgram(pair, program)!);
+    expect(differing.length).toBeGreaterThan(3);
+    const shrunk = differing.slice(0, 3).map(program => shrinkProgram(pair, program)!);
     for (const { program, emulated } of shrunk) {
       const { words, registers } = parseProgram(program);
       expect(words.length, program).toBeLessThanOrEqual(2);
