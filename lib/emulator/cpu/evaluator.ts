@@ -248,7 +248,9 @@ export class Evaluator {
   }
 
   isZero(a: bigint): boolean {
-    return a === 0n;
+    // V8 has no comparison of 64-bit integers.
+    this.registers[SCRATCH] = a;
+    return (this.halves[2 * SCRATCH]! | this.halves[2 * SCRATCH + 1]!) === 0;
   }
 
   not1(a: boolean): boolean {
