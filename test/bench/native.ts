@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Kvm } from '#lib/kvm.js';
 import { loadAddon } from '#lib/native/addon.js';
 import { openNative } from '#lib/native/system.js';
+import { saveVcpu } from '#lib/state.js';
 import type { Vcpu } from '#lib/vcpu.js';
 import { exitOnce, nanosecondsOfRun, pingPong } from './ping-pong.ts';
 
@@ -22,6 +23,8 @@ const AIMS: Readonly<Record<string, number>> = {
   checkExtension: 2,
   getOneReg: 2,
   getRegs: 1.1,
+  saveVcpu: 1.2,
+  setRegs: 1.2,
   runSync: 1.3,
 };
 
@@ -57,11 +60,17 @@ const kvm = new Kvm(handle, 'benchmark');
 const vcpu = kvm.createVm().createVcpu(0);
 const ids = prepare(vcpu);
 const first = ids[0]!;
+// What a restore writes; what it does before that is `state.ts`.
+const saved = vcpu.getRegs(ids);
 const player = process.arch === 'arm64' ? pingPong(kvm)[0] : undefined;
 const operations: Readonly<Record<string, () => unknown>> = {
   checkExtension: () => kvm.checkExtension(ARM_PSCI_0_2),
   getOneReg: () => vcpu.getOneReg(first),
   getRegs: () => vcpu.getRegs(ids),
+  ...(process.arch === 'arm64' && {
+    saveVcpu: () => saveVcpu(vcpu),
+    setRegs: () => vcpu.setRegs(saved),
+  }),
   ...(player && { runSync: () => exitOnce(player) }),
 };
 

@@ -49,6 +49,36 @@ static void get_regs(void) {
 }
 
 #ifdef __aarch64__
+static struct {
+  struct kvm_reg_list list;
+  __u64 reg[MOST];
+} all;
+
+static void get_list(void) {
+  all.list.n = MOST - 1;
+  if (ioctl(vcpu, KVM_GET_REG_LIST, &all)) die("KVM_GET_REG_LIST");
+}
+
+// What saveVcpu() takes: which registers there are, and their values; whether the vCPU runs, and what is pending.
+static void save_vcpu(void) {
+  struct kvm_mp_state mp;
+  struct kvm_vcpu_events events;
+  get_list();
+  get_regs();
+  ioctl(vcpu, KVM_GET_MP_STATE, &mp);
+  ioctl(vcpu, KVM_GET_VCPU_EVENTS, &events);
+}
+
+static void set_regs(void) {
+  __u64 *at = words;
+  for (unsigned i = 0; i < count; i++) {
+    unsigned bytes = 1u << ((ids[i] & KVM_REG_SIZE_MASK) >> KVM_REG_SIZE_SHIFT);
+    struct kvm_one_reg reg = {.id = ids[i], .addr = (__u64)at};
+    ioctl(vcpu, KVM_SET_ONE_REG, &reg);
+    at += bytes <= 8 ? 1 : bytes / 8;
+  }
+}
+
 static int player;
 static struct kvm_run *run;
 
@@ -89,15 +119,10 @@ static double measure(void (*operation)(void)) {
 static void prepare(void) {
 #ifdef __aarch64__
   struct kvm_vcpu_init init;
-  static struct {
-    struct kvm_reg_list list;
-    __u64 reg[MOST];
-  } all;
   if (ioctl(vm, KVM_ARM_PREFERRED_TARGET, &init)) die("KVM_ARM_PREFERRED_TARGET");
   init.features[0] |= 1 << KVM_ARM_VCPU_PSCI_0_2;
   if (ioctl(vcpu, KVM_ARM_VCPU_INIT, &init)) die("KVM_ARM_VCPU_INIT");
-  all.list.n = MOST - 1;
-  if (ioctl(vcpu, KVM_GET_REG_LIST, &all)) die("KVM_GET_REG_LIST");
+  get_list();
   ids[0] = 0x6030000000140000;
   memcpy(ids + 1, all.reg, all.list.n * sizeof *ids);
   count = all.list.n + 1;
@@ -121,6 +146,7 @@ int main(void) {
     printf(", \"getOneReg\": %.1f, \"getRegs\": %.1f", measure(get_one_reg), measure(get_regs));
   }
 #ifdef __aarch64__
+  printf(", \"saveVcpu\": %.1f, \"setRegs\": %.1f", measure(save_vcpu), measure(set_regs));
   printf(", \"runSync\": %.1f", measure(run_sync));
 #endif
   printf("}\n");

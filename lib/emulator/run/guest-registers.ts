@@ -111,6 +111,15 @@ const ACCESSES: ReadonlyMap<number, Access> = new Map<number, Access>([
   ...timer('virtual', 3),
   ...timer('physical', 2),
   [encodingOf(3, 1, 0, 0, 0), { read: (registers, cpu) => registers.cacheSize(cpu) }],
+  [
+    encodingOf(3, 2, 0, 0, 0),
+    {
+      read: registers => registers.selectedCache,
+      write: (registers, value) => {
+        registers.selectedCache = value;
+      },
+    },
+  ],
   [encodingOf(3, 1, 0, 0, 1), readOnly(sysRegId(3, 1, 0, 0, 1))],
   [encodingOf(3, 1, 0, 0, 7), readOnly(sysRegId(3, 1, 0, 0, 7))],
   [encodingOf(3, 3, 0, 0, 1), readOnly(sysRegId(3, 3, 0, 0, 1))],
@@ -173,6 +182,21 @@ export class GuestRegisters implements SystemRegisters {
 
   get counterHz(): bigint {
     return BigInt(this.#vcpu.vm.host.profile.counterHz);
+  }
+
+  /** CSSELR_EL1: 4 bits where the hardware has it while the guest runs, which was until KVM made CLIDR_EL1 up. */
+  get selectedCache(): bigint {
+    return this.value(CSSELR_EL1)!;
+  }
+
+  set selectedCache(value: bigint) {
+    const isOfHardware = this.#vcpu.vm.host.profile.behaviours.clidr === 'fixed';
+    this.#vcpu.configuration!.registers.get(CSSELR_EL1)!.set(this.#vcpu, isOfHardware ? value & 0xfn : value);
+  }
+
+  /** What the hardware makes of registers that the program has set. */
+  enter(): void {
+    if (this.value(CSSELR_EL1) !== undefined) this.selectedCache = this.selectedCache;
   }
 
   /**

@@ -256,6 +256,7 @@ export class VcpuRunner implements Runner, Runnable {
       enterException(vcpu, 'sync');
     }
     loadRegisters(vcpu, this.#cpu);
+    this.#registers.enter();
     this.#cpu.setSerror(vcpu.serror);
     this.#cpu.setIrq(vcpu.irq);
     this.#cpu.setFiq(vcpu.fiq);

@@ -75,7 +75,12 @@ export function comparedPart(exit: ExceptionExit, word: number | undefined): Exc
   if (isAtomic && EC_DATA_ABORT.includes(esr >> 26n)) esr &= ~ISS_WNR;
   if (esr >> 26n === EC_SYSTEM && (esr & OP0) === 0n) esr &= ~OP1_OP2;
   if ((exit.elr & 3n) !== 0n) esr = 0n;
-  return { ...exit, esr, spsr: comparedPstate(exit.spsr), pstate: comparedPstate(exit.pstate) & ~PSTATE_NZCV_DIT };
+  return {
+    ...exit,
+    esr,
+    spsr: comparedPstate(exit.spsr),
+    pstate: comparedPstate(exit.pstate) & ~PSTATE_NZCV_DIT,
+  };
 }
 
 /**
@@ -122,7 +127,11 @@ const NOT_TRIED: readonly (readonly [mask: number, value: number, reason: string
   [0xffff_ffff, 0xd503_207f, 'WFI waits for an interrupt, of which there is none'],
   [0xffff_ffff, 0xd503_205f, 'WFE of EL0 is not trapped by QEMU, whatever SCTLR_EL1.nTWE says (helper_wfe)'],
   [0x3fa0_0c00, 0x1980_0000, 'LDAPURS* of QEMU 7.2 do not extend the sign (disas_ldst_ldapr_stlr)'],
-  [0xffbf_7c00, 0x483e_7c00, 'CASP of X30 and XZR: QEMU writes SP (casp_le_parallel, target/arm/helper-a64.c)'],
+  [
+    0xffbf_7c00,
+    0x483e_7c00,
+    'CASP of X30 and XZR: QEMU writes SP (casp_le_parallel, target/arm/helper-a64.c)',
+  ],
 ];
 
 /**
@@ -146,7 +155,8 @@ const isMemory = (word: number): boolean => (word & 0x0a00_0000) === 0x0800_0000
 export function isUnpredictable(word: number): boolean {
   const row = rowOf(word);
   // CFINV, XAFLAG and AXFLAG: CRm is (0)(0)(0)(0).
-  if (((word & 0xffff_f01f) >>> 0 === 0xd500_401f) && (word & 0xe0) <= 0x40 && (word & 0xf00) !== 0) return true;
+  if ((word & 0xffff_f01f) >>> 0 === 0xd500_401f && (word & 0xe0) <= 0x40 && (word & 0xf00) !== 0)
+    return true;
   if (row === undefined) return false;
   const pattern = parsePattern(row.bits);
   const f = fieldsOf(pattern, word);
