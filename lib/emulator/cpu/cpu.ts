@@ -370,7 +370,7 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
   // The parts of the builder that change where the CPU is, or leave it.
 
   pc(): bigint {
-    return BigInt.asUintN(64, this.registers[PAGE]! + BigInt(this.#offset - 4));
+    return BigInt.asUintN(64, this.registers[PAGE]! + BigInt((this.#offset - 4) >>> 0));
   }
 
   branchBy(offset: number): void {
