@@ -60,12 +60,22 @@ function narrow({ id, registers }: Call): void {
   for (let n = 1; n < 4; n++) registers.set(n, BigInt.asUintN(32, registers.get(n)));
 }
 
+/**
+ * The target of X1; undefined where bits are set that PSCI reserves. Linux 5.10 ignores those; that they are looked at came
+ * with 5.15 (`kvm_psci_valid_affinity`), of which KVM_CAP_SYSTEM_EVENT_DATA, of 5.18, is the nearest sign.
+ */
+function targetOf({ vcpu, registers }: Call): bigint | undefined {
+  const given = registers.get(1);
+  const isStrict = (vcpu.vm.host.profile.capabilities[KVM_CAP.KVM_CAP_SYSTEM_EVENT_DATA] ?? 0) > 0;
+  return isStrict && (given & ~AFFINITY) !== 0n ? undefined : given & AFFINITY;
+}
+
 /** `kvm_psci_vcpu_on`: the target's registers are reset when somebody looks at them, or it runs. */
 function cpuOn(call: Call): CallOutcome {
   const { vcpu, registers } = call;
-  const affinity = registers.get(1);
+  const affinity = targetOf(call);
   const target = [...vcpu.vm.vcpus.values()].find(other => affinityOf(other) === affinity);
-  if ((affinity & ~AFFINITY) !== 0n || target === undefined) return answer(call, PSCI_RET_INVALID_PARAMS);
+  if (affinity === undefined || target === undefined) return answer(call, PSCI_RET_INVALID_PARAMS);
   if (!isOff(target)) {
     const isFirst = guestPsciVersion(vcpu) === PSCI_0_1;
     return answer(call, isFirst ? PSCI_RET_INVALID_PARAMS : PSCI_RET.PSCI_RET_ALREADY_ON);
@@ -81,9 +91,9 @@ function cpuOn(call: Call): CallOutcome {
 
 function affinityInfo(call: Call): CallOutcome {
   const { vcpu, registers } = call;
-  const affinity = registers.get(1);
+  const affinity = targetOf(call);
   const mask = LEVEL_MASKS[Number(registers.get(2))];
-  if ((affinity & ~AFFINITY) !== 0n || mask === undefined) return answer(call, PSCI_RET_INVALID_PARAMS);
+  if (affinity === undefined || mask === undefined) return answer(call, PSCI_RET_INVALID_PARAMS);
   const matching = [...vcpu.vm.vcpus.values()].filter(other => {
     const own = affinityOf(other);
     return own !== undefined && (own & mask) === (affinity & mask);
