@@ -94,6 +94,8 @@ export class Ground {
   readonly #now: BigUint64Array;
   readonly #wanted: BigUint64Array;
   readonly #status: Int32Array;
+  /** The last program was stopped by the timer. */
+  #hasFired = false;
 
   /** @param watchdog - ticks of the counter, after which a program that does not end is stopped */
   constructor(kvm: KvmHandle, watchdog: bigint) {
@@ -190,8 +192,10 @@ export class Ground {
   #continue(exits: Outcome['exits'][number][], words: readonly number[]): boolean {
     const result = this.#vcpu.run(this.#run);
     if (result === -ERRNO.EINTR) {
-      exits.push(ENDLESS);
-      return false;
+      // The timer's line, which the last program had raised, has fallen: that is told before anything runs.
+      this.#hasFired = !this.#hasFired;
+      if (this.#hasFired) exits.push(ENDLESS);
+      return !this.#hasFired;
     }
     if (result < 0) {
       exits.push(`${errnoName(-result)} at ${this.#get(PC).toString(16)}`);
