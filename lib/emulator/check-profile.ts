@@ -131,6 +131,7 @@ const register = record({
 const gic = record({
   revision: count,
   revisions: list(count),
+  revisionKept: onlyTrue,
   iccControl: absentOr(hex),
   unknownRegister: absentOr(oneOf(['ENXIO', 'ENOENT'])),
   framesCheckedWhole: flag,
@@ -147,6 +148,9 @@ const gics = record({
   v3: absentOr(gic),
   failureIsDeadly: flag,
   existenceFirst: flag,
+  existingVcpuFirst: flag,
+  setsIdRegisters: flag,
+  physicalTimerMapped: flag,
   timerPpisPerVcpu: flag,
 });
 

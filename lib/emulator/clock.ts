@@ -12,6 +12,12 @@ import type { Clock } from './state.ts';
 const NANOSECONDS_PER_INSTRUCTION = 10;
 const NANOSECONDS = 1e9;
 
+/**
+ * Instructions' worth of time that YIELD and WFE take: a microsecond, though a machine is quicker. Who says so waits, and a
+ * guest's loop that lets a tenth of a second go by is not a million turns of an interpreter then.
+ */
+const PAUSE = 100;
+
 /** A host that has been up for a while: a guest that sets its counter forward finds no negative time. */
 const UPTIME = 1n << 36n;
 
@@ -47,7 +53,9 @@ class VirtualClock implements Clock {
   run(cpu: Cpu, budget: number): Exit {
     this.#running = { cpu, budget };
     try {
-      return cpu.run(budget);
+      const exit = cpu.run(budget);
+      if (exit.reason === 'yield' || exit.reason === 'wfe') this.#passed += PAUSE;
+      return exit;
     } finally {
       this.#running = undefined;
       this.#passed += budget - cpu.remaining;

@@ -144,6 +144,8 @@ export interface ProfileGic {
   /** GICD_IIDR.Revision when it is made, and those that userspace can choose. */
   readonly revision: number;
   readonly revisions: readonly number[];
+  /** The choice is accepted and makes no difference (Linux 6.18 looks at the revision that there is). */
+  readonly revisionKept?: true;
   /** ICC_CTLR_EL1 at reset: what the host's CPU interface is. Only of a GICv3. */
   readonly iccControl?: Hex;
   /** CPU_SYSREGS of no register: ENXIO in Linux 5.10 (`vgic_v3_cpu_sysregs_uaccess`, vgic-sys-reg-v3.c). */
@@ -174,6 +176,12 @@ export interface ProfileGics {
   readonly failureIsDeadly: boolean;
   /** KVM_CREATE_IRQCHIP sees that there is a GIC before it sees that the host has no GICv2. */
   readonly existenceFirst: boolean;
+  /** KVM_CREATE_VCPU sees that there is such a vCPU before it sees that the GIC is initialised. */
+  readonly existingVcpuFirst: boolean;
+  /** A GICv3 puts itself into the ID registers when it is made, whatever was written (`kvm_vgic_finalize_idregs`). */
+  readonly setsIdRegisters: boolean;
+  /** The physical timer of a guest is one of the host's, as the virtual one is: with VHE (`get_timer_map`, arch_timer.c). */
+  readonly physicalTimerMapped: boolean;
   /** KVM_ARM_VCPU_TIMER_CTRL is EBUSY once the vCPU has run; else once any has (Linux 6.4). */
   readonly timerPpisPerVcpu: boolean;
 }

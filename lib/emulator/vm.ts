@@ -94,7 +94,8 @@ export class EmulatedVm implements VmHandle {
     if (vm === undefined) return this.#refusal;
     if (vm.vcpus.size >= this.checkExtension(KVM_CAP.KVM_CAP_MAX_VCPUS)) return -ERRNO.EINVAL;
     if (id >= this.checkExtension(KVM_CAP.KVM_CAP_MAX_VCPU_ID)) return -ERRNO.EINVAL;
-    if (vm.gic?.initialized) return -ERRNO.EBUSY;
+    if (vm.gic?.initialized)
+      return vm.vcpus.has(id) && vm.host.profile.gics?.existingVcpuFirst ? -ERRNO.EEXIST : -ERRNO.EBUSY;
     if (id >= (vm.maxVcpus ?? vm.host.profile.maxVcpus ?? Infinity)) return -ERRNO.EINVAL;
     if (vm.vcpus.has(id)) return -ERRNO.EEXIST;
     // Each new vCPU starts the VM's virtual counter anew (`kvm_timer_vcpu_init`).

@@ -59,6 +59,15 @@ it('virtual time passes with instructions and system calls alone', async () => {
   expect(vcpu.getOneReg('TIMER_CNT') - before).toBeLessThan(100n);
 });
 
+it('a turn of a loop that yields takes a microsecond', () => {
+  // movz x0, #1000; 1: yield; sub x0, x0, #1; cbnz x0, 1b; movz x6, #0x900, lsl #16; str x0, [x6]
+  const { vcpu } = load([0xd2807d00, 0xd503203f, 0xd1000400, 0xb5ffffc0, 0xd2a12006, 0xf90000c0]);
+  const before = vcpu.getOneReg('TIMER_CNT');
+  expect(vcpu.runSync().reason).toBe('MMIO');
+  // A thousand of them, and three instructions in each: 1030 us of 62.5 ticks.
+  expect(Number(vcpu.getOneReg('TIMER_CNT') - before)).toBeCloseTo(1030 * 62.5, -2);
+});
+
 it("with the host's clock it is the time that passes", async () => {
   const { vcpu } = load([BRANCH_TO_ITSELF], { clock: 'host' });
   const before = vcpu.getOneReg('TIMER_CNT');

@@ -92,7 +92,7 @@ describeLab('the image of ours on a real kernel', () => {
   it(
     'prints the same',
     async () => {
-      const files = { 'dist/guest.flat': IMAGE_BYTES, 'dist/initrd': 'ERRATA_1=y' };
+      const files = { 'dist/guest.flat': IMAGE_BYTES, 'dist/initrd': Buffer.from('ERRATA_1=y') };
       const args = ['dist/guest.flat', ...ARGS, '--initrd', 'dist/initrd'];
       const { status, stdout, stderr } = await runPackage({ script: SCRIPT, args, files });
       expect(stdout.toString()).toBe(printed(0x1_0001));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { MmioExit } from '#lib/abi/exits.js';
 import type { Suite } from '#lib/testing.js';
-import { DEVICE, expectExit, Machine } from './machine.ts';
+import { DEVICE, ENDED, expectExit, expectRegisters, Machine, RAM } from './machine.ts';
 
 /** An access to the device. */
 function access(machine: Machine): MmioExit {
@@ -58,6 +58,7 @@ export const devices: Suite = ({ describe, it, open }) => {
       writes(machine, 8n, [0, 0, 0, 0, 0, 0, 0, 0]); // xzr
       writes(machine, 4n, [0, 0, 0, 0]);
       machine.runToOff();
+      expectRegisters(machine.vcpu, { ...ENDED, X29: 0x0900_0000n, PC: RAM + 0xc8n, PSTATE: 0x3c5n });
     });
 
     // Linux before 7 extends the sign and then cuts the value to the width of the access again (`kvm_handle_mmio_return`,

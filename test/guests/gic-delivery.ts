@@ -162,12 +162,14 @@ export const gicDelivery: Suite = ({ describe, it, open }) => {
       );
     });
 
-    it('is masked by the priority mask, and seen all the same', () => {
-      const { guest, view, line } = setUp(open());
+    it('is masked by the priority mask', () => {
+      const { model, guest, view, line } = setUp(open());
       guest.run(0, enableShared(40), priorityOf(40, 0x40), view.route(40, 0), view.mask(0x40));
       line(40, true);
       const { acknowledge, highestPending } = view;
-      assert.deepEqual(guest.run(0, signalled, acknowledge, highestPending), [0n, SPURIOUS, 40n]);
+      assert.deepEqual(guest.run(0, signalled, acknowledge), [0n, SPURIOUS]);
+      // It is seen nevertheless; QEMU's GICv2 has another opinion of GICC_HPPIR.
+      if (model === 3) assert.deepEqual(guest.run(0, highestPending), [40n]);
       assert.deepEqual(guest.run(0, view.mask(0x48), signalled, acknowledge), [0x48n, IRQ, 40n]);
     });
 

@@ -36,6 +36,15 @@ export function expectExit<R extends Exit['reason']>(exit: Exit | undefined, rea
   return exit as Extract<Exit, { reason: R }>;
 }
 
+/** The registers must be these. */
+export function expectRegisters(vcpu: Vcpu, registers: Readonly<Record<string, bigint>>): void {
+  const found = Object.keys(registers).map(name => [name, vcpu.getOneReg(name)] as const);
+  assert.deepEqual(Object.fromEntries(found), registers);
+}
+
+/** What the end of a machine leaves in its vCPU, which is stopped (`kvm_prepare_system_event`, psci.c). */
+export const ENDED = { X0: 2n ** 64n - 6n, X1: 0n, X2: 0n, X3: 0n };
+
 function describeExit(exit: Exit | undefined): string {
   return JSON.stringify(exit, (_, value) => (typeof value === 'bigint' ? `0x${value.toString(16)}` : value));
 }

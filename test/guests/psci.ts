@@ -1,11 +1,11 @@
 /** PSCI as a guest finds it, by the version that was selected (reference section 4; psci.c; Arm DEN 0022). */
 import assert from 'node:assert/strict';
-import type { KvmError } from '#lib/errors.js';
 import type { Kvm } from '#lib/kvm.js';
-import type { Suite } from '#lib/testing.js';
+import type { CaseContext, Suite } from '#lib/testing.js';
 import type { Vcpu } from '#lib/vcpu.js';
+import { kernelOf } from '../contract/kernel.ts';
 import { ALREADY_ON, Caller, INTERNAL_FAILURE, INVALID_PARAMS, NOT_SUPPORTED, results } from './calls.ts';
-import { expectExit, Machine, type MachineOptions } from './machine.ts';
+import { expectExit, expectRegisters, Machine, type MachineOptions } from './machine.ts';
 
 /** What PSCI_VERSION gives: major in 30:16, minor in 15:0. */
 const VERSIONS = { '0.2': 0x2n, '1.0': 0x1_0000n, '1.1': 0x1_0001n, '1.2': 0x1_0002n, '1.3': 0x1_0003n };
@@ -36,16 +36,6 @@ function lacks(kvm: Kvm, id: number): void {
   ]);
 }
 
-/** It came with the release that made SMCs calls, 6.4; before that a VM has no attributes at all. */
-function hasSmcccFilter(kvm: Kvm): boolean {
-  try {
-    return kvm.createVm().hasDeviceAttr(0, 0n);
-  } catch (error) {
-    assert.equal((error as KvmError).code, 'EINVAL');
-    return false;
-  }
-}
-
 /** KVM's own ids of PSCI 0.1: CPU_SUSPEND, CPU_OFF, CPU_ON, MIGRATE (KVM_PSCI_FN, uapi asm/kvm.h). */
 const PSCI_0_1 = [0x95c1_ba5e, 0x95c1_ba5f, 0x95c1_ba60, 0x95c1_ba61] as const;
 
@@ -58,8 +48,8 @@ function features(id: number, version: Version): bigint {
   return NOT_SUPPORTED;
 }
 
-function versionsOf(kvm: Kvm): Version[] {
-  return kvm.supportedPsciVersions() as Version[];
+function versionsOf(kvm: Kvm, context: CaseContext): Version[] {
+  return kernelOf(kvm, context).psci as Version[];
 }
 
 function select(caller: Caller, version: Version): Caller {
@@ -97,10 +87,10 @@ function isStopped(vcpu: Vcpu): void {
 
 export const psci: Suite = ({ describe, it, open }) => {
   describe('PSCI_VERSION', () => {
-    it('is what was selected, at first the newest, and changes with it between runs', () => {
+    it('is what was selected, at first the newest, and changes with it between runs', context => {
       const kvm = open();
       const machine = new Machine(kvm, 'psci-version');
-      const versions = versionsOf(kvm);
+      const versions = versionsOf(kvm, context);
       assert.equal(machine.nextReport(), VERSIONS[versions.at(-1)!]);
       for (const version of [...versions, ...versions.toReversed()]) {
         machine.vcpu.setPsciVersion(version);
@@ -128,9 +118,9 @@ export const psci: Suite = ({ describe, it, open }) => {
   });
 
   describe('PSCI_FEATURES', () => {
-    it('tells of every function id what the selected version has', () => {
+    it('tells of every function id what the selected version has', context => {
       const kvm = open();
-      for (const version of versionsOf(kvm)) {
+      for (const version of versionsOf(kvm, context)) {
         assert.deepEqual(
           answersAt(
             kvm,
@@ -143,9 +133,9 @@ export const psci: Suite = ({ describe, it, open }) => {
       }
     });
 
-    it('has SMCCC_VERSION from 1.0 on, and neither PSCI 0.1 nor TRNG', () => {
+    it('has SMCCC_VERSION from 1.0 on, and neither PSCI 0.1 nor TRNG', context => {
       const kvm = open();
-      for (const version of versionsOf(kvm)) {
+      for (const version of versionsOf(kvm, context)) {
         assert.deepEqual(
           answersAt(
             kvm,
@@ -160,9 +150,9 @@ export const psci: Suite = ({ describe, it, open }) => {
   });
 
   describe('calls', () => {
-    it('that end nothing answer alike at every version from 0.2 on', () => {
+    it('that end nothing answer alike at every version from 0.2 on', context => {
       const kvm = open();
-      for (const version of versionsOf(kvm)) {
+      for (const version of versionsOf(kvm, context)) {
         assert.deepEqual(
           answersAt(kvm, version, [
             [0x8400_0003, 0], // CPU_ON of the only CPU
@@ -193,14 +183,14 @@ export const psci: Suite = ({ describe, it, open }) => {
       }
     });
 
-    it('that came later are not there before', () => {
+    it('that came later are not there before', context => {
       const kvm = open();
       const later = (version: Version): number[] => [
         SYSTEM_SUSPEND, // needs a capability besides
         ...(version < '1.1' ? [SYSTEM_RESET2] : []),
         ...(version < '1.3' ? [SYSTEM_OFF2] : []),
       ];
-      for (const version of versionsOf(kvm)) {
+      for (const version of versionsOf(kvm, context)) {
         const calls = later(version).flatMap(id => [[id], [id + SMC64]]);
         assert.deepEqual(
           answersAt(kvm, version, calls),
@@ -234,6 +224,23 @@ export const psci: Suite = ({ describe, it, open }) => {
       assert.equal(caller.answers.at(-1), 0n);
     });
 
+    it('of PSCI 0.1 turn another CPU on', context => {
+      const kvm = open();
+      const [, , on] = PSCI_0_1;
+      const entry = 0x1_4000_1000n;
+      const calls = [
+        { x: [on, 1n, entry, 7n] },
+        { x: [on, 1n, entry, 8n] },
+        { x: [on, 2n, entry, 9n] }, // no such CPU
+      ];
+      const caller = new Caller(kvm, calls, { features: [], cpus: 2 });
+      caller.nextReport();
+      assert.deepEqual(caller.answers, [0n, INVALID_PARAMS, INVALID_PARAMS]);
+      const other = caller.vcpus[1]!;
+      assert.equal(other.getMpState(), 'RUNNABLE');
+      if (kernelOf(kvm, context).bitmaps > 0) expectRegisters(other, { PC: entry, X0: 7n, PSTATE: 0x3c5n });
+    });
+
     it('clear X1 to X3', () => {
       assert.deepEqual(
         results(open(), [{ x: [PSCI_VERSION + 6, 11, 22, 33] }, { x: [0x8400_001f, 11, 22, 33] }]),
@@ -244,20 +251,20 @@ export const psci: Suite = ({ describe, it, open }) => {
       );
     });
 
-    it('by SMC are as by HVC from Linux 6.4 on, and before that there is none', () => {
+    it('by SMC are as by HVC from Linux 6.4 on, and before that there is none', context => {
       const kvm = open();
-      const isNew = hasSmcccFilter(kvm);
+      const { filtersCalls } = kernelOf(kvm, context);
       assert.deepEqual(
         results(kvm, [{ smc: true, x: [0x8400_0006, 11, 22, 33] }]),
-        isNew ? [[2n, 0n, 0n, 0n]] : [[NOT_SUPPORTED, 11n, 22n, 33n]],
+        filtersCalls ? [[2n, 0n, 0n, 0n]] : [[NOT_SUPPORTED, 11n, 22n, 33n]],
       );
     });
   });
 
   describe('the end of the machine', () => {
-    it('by SYSTEM_OFF and SYSTEM_RESET stops all vCPUs; who goes on nevertheless finds INTERNAL_FAILURE', () => {
+    it('by SYSTEM_OFF and SYSTEM_RESET stops all vCPUs; who goes on nevertheless finds INTERNAL_FAILURE', context => {
       const kvm = open();
-      for (const version of versionsOf(kvm)) {
+      for (const version of versionsOf(kvm, context)) {
         const calls = [{ x: [SYSTEM_OFF, 11, 22, 33] }, { x: [SYSTEM_RESET, 11, 22, 33] }];
         const caller = select(new Caller(kvm, calls, { cpus: 2 }), version);
         caller.vcpus[1]!.setMpState('RUNNABLE');
@@ -273,9 +280,9 @@ export const psci: Suite = ({ describe, it, open }) => {
       }
     });
 
-    it('by SYSTEM_RESET2, of PSCI 1.1, says so, and keeps its arguments', () => {
+    it('by SYSTEM_RESET2, of PSCI 1.1, says so, and keeps its arguments', context => {
       const kvm = open();
-      const versions = versionsOf(kvm).filter(version => version >= '1.1');
+      const versions = versionsOf(kvm, context).filter(version => version >= '1.1');
       if (versions.length === 0) lacks(kvm, SYSTEM_RESET2);
       for (const version of versions) {
         const calls = [
@@ -296,9 +303,9 @@ export const psci: Suite = ({ describe, it, open }) => {
       }
     });
 
-    it('by SYSTEM_OFF2, of PSCI 1.3, says so', () => {
+    it('by SYSTEM_OFF2, of PSCI 1.3, says so', context => {
       const kvm = open();
-      const versions = versionsOf(kvm).filter(version => version >= '1.3');
+      const versions = versionsOf(kvm, context).filter(version => version >= '1.3');
       if (versions.length === 0) lacks(kvm, SYSTEM_OFF2);
       for (const version of versions) {
         const calls = [
@@ -325,13 +332,13 @@ export const psci: Suite = ({ describe, it, open }) => {
   });
 
   describe('SYSTEM_SUSPEND', () => {
-    it('from PSCI 1.0 on leaves the vCPU as it is, for the VMM to suspend', () => {
+    it('from PSCI 1.0 on leaves the vCPU as it is, for the VMM to suspend', context => {
       const kvm = open();
       if (kvm.checkExtension('ARM_SYSTEM_SUSPEND') === 0) {
         lacks(kvm, SYSTEM_SUSPEND);
         return;
       }
-      for (const version of versionsOf(kvm).filter(version => version >= '1.0')) {
+      for (const version of versionsOf(kvm, context).filter(version => version >= '1.0')) {
         const calls = [
           { x: [PSCI_FEATURES, SYSTEM_SUSPEND] },
           { x: [PSCI_FEATURES, SYSTEM_SUSPEND + SMC64] },
@@ -370,10 +377,39 @@ export const psci: Suite = ({ describe, it, open }) => {
     });
   });
 
-  describe('CPU_ON, CPU_OFF and AFFINITY_INFO', () => {
-    it('turn three CPUs on, off, and on again', async () => {
+  describe('a suspended vCPU', () => {
+    it('waits for an interrupt, which is an exit, and goes on when it is made runnable', () => {
       const kvm = open();
-      for (const version of versionsOf(kvm)) {
+      const machine = new Machine(kvm, 'counter');
+      const { vcpu, vm } = machine;
+      assert.equal(machine.nextReport(), 0x1000n);
+      if (kvm.checkExtension('ARM_SYSTEM_SUSPEND') === 0) {
+        assert.throws(() => vcpu.setMpState('SUSPENDED'), { code: 'EINVAL' });
+        return;
+      }
+      vcpu.setMpState('SUSPENDED');
+      vcpu.kick();
+      expectExit(vcpu.runSync(), 'INTR');
+      vm.setIrqLine({ type: 'cpu', id: 'irq', vcpu: 0, level: true });
+      for (let n = 0; n < 2; n++) {
+        assert.deepEqual(vcpu.runSync(), {
+          reason: 'SYSTEM_EVENT',
+          type: 'WAKEUP',
+          flags: 0n,
+          data: [],
+        });
+        assert.equal(vcpu.getMpState(), 'SUSPENDED');
+      }
+      assert.equal(vcpu.getOneReg('X19'), 0x1000n);
+      vcpu.setMpState('RUNNABLE');
+      assert.equal(machine.nextReport(), 0x2000n);
+    });
+  });
+
+  describe('CPU_ON, CPU_OFF and AFFINITY_INFO', () => {
+    it('turn three CPUs on, off, and on again', async context => {
+      const kvm = open();
+      for (const version of versionsOf(kvm, context)) {
         const machine = new Machine(kvm, 'cpus', { cpus: 4 });
         machine.vcpu.setPsciVersion(version);
         await machine.runAllToOff();
@@ -397,6 +433,10 @@ export const psci: Suite = ({ describe, it, open }) => {
           INVALID_PARAMS,
           ALREADY_ON,
         ]);
+        for (const vcpu of machine.vcpus) assert.equal(vcpu.getMpState(), 'STOPPED');
+        expectRegisters(machine.vcpu, { X0: INTERNAL_FAILURE, X1: 0n, X19: 4n, PSTATE: 0x6000_03c5n });
+        for (const [n, vcpu] of machine.vcpus.entries())
+          if (n > 0) expectRegisters(vcpu, { X0: 0x200n + BigInt(n), X5: BigInt(n) });
       }
     });
   });

@@ -3,9 +3,9 @@
  * pinned to what both accept. Each kernel is booted twice, once to save all that leaves it, and once to load all that comes.
  * What becomes of each is held to what plans say of it, on the recorded host and on the kernel itself.
  */
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Kvm } from '#lib/emulator.js';
 import { labStatus } from '#lib/lab/status.js';
@@ -48,15 +48,13 @@ async function onKernel<Result>(
 ): Promise<Result> {
   const folder = join(root, `${action}-${job.host}`);
   mkdirSync(folder);
-  const files = Object.fromEntries(
-    inputs.map(file => [join(folder, file.split('/').at(-1)!), readFileSync(file)]),
-  );
+  const files = Object.fromEntries(inputs.map(input => [`moves/${basename(input)}`, input]));
   const { status, stdout, stderr } = await runPackage({
     kernel: kernelOf(job.host),
     cpu: 'max',
     script: 'dist/test/lab/moves-guest.js',
-    args: [folder, action],
-    files: { ...files, [join(folder, 'job.json')]: JSON.stringify(job) },
+    args: [action, folder],
+    files: { ...files, 'moves/job.json': Buffer.from(JSON.stringify(job)) },
     out: folder,
     timeoutMs: 4 * BOOT,
   });

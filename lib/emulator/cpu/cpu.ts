@@ -334,11 +334,12 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
   }
 
   base(slot: number): bigint {
-    if (slot === SP && (this.halves[2 * SP]! & 15) !== 0) this.#checkSp();
+    if (slot === SP && (this.halves[2 * SP]! & 15) !== 0) this.checkSp();
     return this.registers[slot]!;
   }
 
-  #checkSp(): void {
+  /** No `#checkSp`: `base` must stay small enough for V8 to inline it everywhere. */
+  private checkSp(): void {
     const { el, hot } = this.state;
     if (hot.sctlr & (el === 0 ? SCTLR_SA0 : SCTLR_SA))
       throw new Exception(syndrome(EC.spAlignment, 0), this.pc());

@@ -8,7 +8,7 @@
  */
 import * as slots from './state.ts';
 
-/** Of its own: V8 folds a constant of the module, and looks up one that it imports each time. */
+/** The module's own: V8 folds these, and looks up what a module imports each time. */
 const { C, N, SCRATCH, V, Z } = slots;
 
 /**
@@ -23,10 +23,6 @@ const TO_TOP = BigUint64Array.from({ length: 65 }, (_, width) => 1n << BigInt(64
 
 /** Bits of a half above 8, 16 and 32. */
 const UNUSED = Int32Array.of(24, 16, 0);
-
-/** Two halves, of which the upper may be signed, shifted right by less than 32. */
-const joined = (high: number, low: number, by: number): bigint =>
-  BigInt.asUintN(64, BigInt.asUintN(64, BigInt(high) * POWERS[32 - by]!) + BigInt(low >>> by));
 
 export class Evaluator {
   declare readonly state: slots.CpuState;
@@ -92,7 +88,8 @@ export class Evaluator {
       low = high;
       high = 0;
     }
-    return joined(high, low, by & 31);
+    const left = BigInt.asUintN(64, BigInt(high) * POWERS[32 - (by & 31)]!);
+    return BigInt.asUintN(64, left + BigInt(low >>> (by & 31)));
   }
 
   sar(a: bigint, by: number): bigint {
@@ -103,7 +100,8 @@ export class Evaluator {
       low = high;
       high >>= 31;
     }
-    return joined(high, low, by & 31);
+    const left = BigInt.asUintN(64, BigInt(high) * POWERS[32 - (by & 31)]!);
+    return BigInt.asUintN(64, left + BigInt(low >>> (by & 31)));
   }
 
   shlBy(a: bigint, by: bigint): bigint {
@@ -153,7 +151,8 @@ export class Evaluator {
       low = kind & 4 ? low >> unused : low >>> unused;
       high = kind & 4 ? low >> 31 : 0;
     }
-    return BigInt.asUintN(64, joined(high, low, 0) * POWERS[by]!);
+    const upper = BigInt.asUintN(64, BigInt(high) * POWERS[32]!);
+    return BigInt.asUintN(64, BigInt.asUintN(64, upper + BigInt(low >>> 0)) * POWERS[by]!);
   }
 
   sign8(a: bigint): bigint {

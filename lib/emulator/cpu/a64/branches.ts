@@ -4,7 +4,10 @@ import type { Builder } from '../builder.ts';
 import { EC, Exception, exceptionReturn, syndrome } from '../exceptions.ts';
 import type { Instruction, Row } from '../instruction.ts';
 import type { Fields } from '../pattern.ts';
-import { source } from './arithmetic.ts';
+import * as arithmetic from './arithmetic.ts';
+
+/** See `evaluator.ts`. */
+const { source } = arithmetic;
 
 const LINK = 30;
 
