@@ -177,8 +177,15 @@ export function isTried(word: number, gaps: ReadonlySet<string>): boolean {
   if (NOT_TRIED.some(([mask, value]) => (word & mask) >>> 0 === value)) return false;
   if (isUnpredictable(word)) return false;
   const row = rowOf(word);
+  if (gaps.has('SVE') && (row?.feature === 'SME' || (word & 0xffdf_ff00) >>> 0 === ZCR_AND_KIN)) return false;
   return row === undefined || !GAPS.includes(row) || !gaps.has(row.feature!);
 }
+
+/**
+ * MSR of S3_0_C1_C2_x. A vCPU without SVE on a machine that has it finds ZCR_EL1, and QEMU's SME, by CPACR_EL1 as if it had
+ * them.
+ */
+const ZCR_AND_KIN = 0xd518_1200;
 
 /** Class of encodings: loads and stores (C4.1, op0 = x1x0). */
 const isMemory = (word: number): boolean => (word & 0x0a00_0000) === 0x0800_0000;
