@@ -67,7 +67,7 @@ export function completeMmio(cpu: Cpu, { target }: PendingMmio, data: bigint): v
   if (target === undefined) return;
   const { size, signExtend, sixtyFour } = target.syndrome;
   const bits = 8 << size;
-  let value = BigInt.asUintN(bits, data);
+  let value = inMemoryOrder(cpu, BigInt.asUintN(bits, data), (1 << size) as Bytes);
   if (signExtend && !cpu.machine.cutsSignedReads)
     value = BigInt.asUintN(sixtyFour ? 64 : 32, BigInt.asIntN(bits, value));
   cpu.setX(target.slot, value);
