@@ -107,7 +107,7 @@ describe('calls of guests', () => {
         ['vm0 = kvm createVm 0', 'ok'],
         ['vcpu0 = vm0 createVcpu 0', 'ok'],
         ['vcpu0 armVcpuInit 0500000004000000000000000000000000000000000000000000000000000000', '0'],
-        ['vcpu0 guest hvc 8bcc0dbcc4000004 0 0 400071b0', '0 0 0 0'],
+        ['vcpu0 guest hvc c4000004 40000fec 2 40', '0 0 0 0'],
         ['vcpu0 getOneReg 603000000013d000', '0xe'],
       ],
     ],

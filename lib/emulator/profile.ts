@@ -125,6 +125,29 @@ export interface ProfileBehaviours {
    * sys_regs.c); what would change one of them later is EBUSY.
    */
   readonly identitySettledByRun: boolean;
+  /**
+   * A read of a device by a load that extends the sign is cut to the width of the access again (`kvm_handle_mmio_return`,
+   * arch/arm64/kvm/mmio.c, before Linux 7).
+   */
+  readonly signedReadsCut: boolean;
+  /**
+   * Without an interrupt controller in the kernel, a timer that fires ends a vCPU's wait, of WFI or CPU_SUSPEND. On Linux
+   * 6.18 `kvm_vcpu_check_block` sees nothing of it: the vCPU wakes and sleeps on, thousands of times, until it is kicked.
+   */
+  readonly timersEndWaits: boolean;
+  /** CPU_ON and AFFINITY_INFO take an affinity with reserved bits for the one without (psci.c before Linux 5.15). */
+  readonly reservedAffinityIgnored: boolean;
+  /**
+   * A debugger's single step is kept over the guest's exits, and PSTATE.SS is the guest's own between runs; else each
+   * entry begins a step, which goes on over an instruction that KVM emulates (`kvm_arm_setup_debug`,
+   * arch/arm64/kvm/debug.c, before Linux 6.2 and 6.1.y).
+   */
+  readonly stepKept: boolean;
+  /**
+   * The guest's own breakpoints and watchpoints meet a debugger that brings none (`kvm_arm_setup_debug`; since Linux 6.14
+   * they do nothing, `setup_external_mdscr`).
+   */
+  readonly debuggerMeetsGuest: boolean;
 
   // Only modelled hosts have those that follow: their kernels are too old for the lab.
 

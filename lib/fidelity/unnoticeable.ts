@@ -43,6 +43,11 @@ const OF_HOST: readonly (readonly [
   [/^behaviours\.identitySettledByRun/, () => true, 'no vCPU of a trace runs'],
   [/^gics\./, () => true, 'no VM of a trace has a device'],
   [
+    /^behaviours\.(?:signedReadsCut|timersEndWaits|reservedAffinityIgnored|stepKept|debuggerMeetsGuest)/,
+    () => true,
+    'it shows when a guest runs, and none does here',
+  ],
+  [
     /^pmus\.\d+: /,
     ({ behaviours }) => behaviours.pmu === 'stored',
     'how many counters a PMU has does not matter to registers that are storage',

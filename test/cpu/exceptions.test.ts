@@ -302,11 +302,4 @@ describe('calls', () => {
     expect(w.run([a.smc(0xffff)])).toEqual({ reason: 'smc', immediate: 0xffff });
     expect(Number(w.cpu.getPc())).toBe(CODE + 4);
   });
-
-  it('BRK leaves for a debugger, at the instruction', () => {
-    const w = world();
-    w.cpu.debugBreaks = true;
-    expect(w.run([a.brk(3)])).toEqual({ reason: 'debug', immediate: 3 });
-    expect(Number(w.cpu.getPc())).toBe(CODE);
-  });
 });

@@ -57,6 +57,8 @@ export class Machine {
   text = '';
   /** What it has reported. */
   readonly reports: bigint[] = [];
+  /** How often {@link runOn} lost its patience. */
+  kicks = 0;
 
   constructor(kvm: Kvm, program: keyof typeof programs, options: MachineOptions = {}) {
     const { cpus = 1, features = ['PSCI_0_2'], logDirtyPages = false, gic = false, init, prepare } = options;
@@ -101,6 +103,23 @@ export class Machine {
   run(): Exit {
     let exit = this.vcpu.runSync();
     while (this.#takes(exit)) exit = this.vcpu.runSync();
+    return exit;
+  }
+
+  /** As {@link run}, on a thread of its own, with a kick for a guest that has not left after so many milliseconds. */
+  async runOn(patience: number | undefined): Promise<Exit> {
+    const next = async () => {
+      const timer =
+        patience === undefined
+          ? undefined
+          : setTimeout(() => {
+              this.kicks++;
+              this.vcpu.kick();
+            }, patience);
+      return this.vcpu.run().finally(() => clearTimeout(timer));
+    };
+    let exit = await next();
+    while (this.#takes(exit)) exit = await next();
     return exit;
   }
 

@@ -5,6 +5,7 @@ import type { CaseContext, Suite } from '#lib/testing.js';
 import type { Vcpu } from '#lib/vcpu.js';
 import { kernelOf } from '../contract/kernel.ts';
 import { ALREADY_ON, Caller, INTERNAL_FAILURE, INVALID_PARAMS, NOT_SUPPORTED, results } from './calls.ts';
+import { isBefore } from './kernel.ts';
 import { expectExit, expectRegisters, Machine, type MachineOptions } from './machine.ts';
 
 /** What PSCI_VERSION gives: major in 30:16, minor in 15:0. */
@@ -12,6 +13,8 @@ const VERSIONS = { '0.2': 0x2n, '1.0': 0x1_0000n, '1.1': 0x1_0001n, '1.2': 0x1_0
 type Version = keyof typeof VERSIONS;
 
 const PSCI_VERSION = 0x8400_0000;
+const CPU_ON = 0xc400_0003;
+const AFFINITY_INFO = 0xc400_0004;
 const PSCI_FEATURES = 0x8400_000a;
 const SYSTEM_OFF = 0x8400_0008;
 const SYSTEM_RESET = 0x8400_0009;
@@ -438,6 +441,29 @@ export const psci: Suite = ({ describe, it, open }) => {
         for (const [n, vcpu] of machine.vcpus.entries())
           if (n > 0) expectRegisters(vcpu, { X0: 0x200n + BigInt(n), X5: BigInt(n) });
       }
+    });
+  });
+
+  describe('an affinity with reserved bits', () => {
+    it('is that of no vCPU, but before Linux 5.15, which looks at the others', () => {
+      const kvm = open();
+      const call = (fn: number, affinity: bigint): bigint => {
+        const machine = new Machine(kvm, 'hello', { cpus: 2 });
+        machine.view.setUint32(0, 0xd400_0002, true); // hvc #0
+        machine.view.setUint32(4, 0xf900_0080, true); // str x0, [x4]
+        machine.vcpu.setRegs([
+          ['X0', BigInt(fn)],
+          ['X1', affinity],
+          ['X2', 0n],
+          ['X4', 0x0900_0008n],
+        ]);
+        return machine.nextReport();
+      };
+      const ignored = isBefore(kvm, 5, 15);
+      assert.equal(call(CPU_ON, 1n), 0n);
+      assert.equal(call(CPU_ON, (1n << 24n) | 1n), ignored ? 0n : INVALID_PARAMS);
+      assert.equal(call(AFFINITY_INFO, 1n), 1n); // off
+      assert.equal(call(AFFINITY_INFO, (1n << 63n) | 1n), ignored ? 1n : INVALID_PARAMS);
     });
   });
 };

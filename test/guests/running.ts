@@ -1,7 +1,7 @@
 /** Guests that print, count and wait. */
 import assert from 'node:assert/strict';
 import type { Suite } from '#lib/testing.js';
-import { kernelOf } from '../contract/kernel.ts';
+import { isBefore } from './kernel.ts';
 import { ENDED, expectExit, expectRegisters, Machine, RAM } from './machine.ts';
 
 export const running: Suite = ({ describe, it, open }) => {
@@ -39,14 +39,18 @@ export const running: Suite = ({ describe, it, open }) => {
       assert.equal(machine.nextReport(), (counted | 0xfffn) + 1n);
     });
 
-    it('waits for its virtual timer, without an interrupt controller', context => {
+    it('waits for its virtual timer, without an interrupt controller', async () => {
       const kvm = open();
-      if (!kernelOf(kvm, context).wakesByTimer) context.skip('Linux 6.18 does not wake it');
       const machine = new Machine(kvm, 'timer-wake');
-      let exit = machine.run();
+      // 6.18 alone has the vCPU sleep on, until somebody kicks it: seen in the lab.
+      const sleepsOn = !isBefore(kvm, 6, 18) && isBefore(kvm, 7, 0);
+      let interruptions = 0;
+      let exit = await machine.runOn(sleepsOn ? 1500 : undefined);
       // The kernel shows the timer's line in struct kvm_run each time that it changes (Documentation/virt/kvm/api.rst, 5).
-      while (exit.reason === 'INTR') exit = machine.run();
+      for (; exit.reason === 'INTR'; exit = await machine.runOn(sleepsOn ? 1500 : undefined)) interruptions++;
       assert.equal(expectExit(exit, 'SYSTEM_EVENT').type, 'SHUTDOWN');
+      assert.equal(machine.kicks > 0, sleepsOn);
+      assert.ok(interruptions >= 2);
       assert.deepEqual(machine.reports, [1n, 5n, 1n, 0n, 0n, 1n]);
     });
   });

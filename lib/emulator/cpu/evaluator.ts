@@ -4,7 +4,8 @@
  * V8 keeps a bigint in a machine register from where it is loaded to where it is stored, as long as each operation is
  * one that it has for 64 bits, and ends in `asUintN`. It makes an object of one that is given to a function or comes
  * from one that it does not inline, or that has one of two values where branches meet: so there are none here, and a
- * choice is made by a mask.
+ * choice is made by a mask. A number becomes one without a call where it is known to be an unsigned one of 32 bits
+ * (`>>> 0`).
  */
 import * as slots from './state.ts';
 
@@ -151,7 +152,7 @@ export class Evaluator {
       low = kind & 4 ? low >> unused : low >>> unused;
       high = kind & 4 ? low >> 31 : 0;
     }
-    const upper = BigInt.asUintN(64, BigInt(high) * POWERS[32]!);
+    const upper = BigInt.asUintN(64, BigInt(high >>> 0) * POWERS[32]!);
     return BigInt.asUintN(64, BigInt.asUintN(64, upper + BigInt(low >>> 0)) * POWERS[by]!);
   }
 
@@ -248,7 +249,9 @@ export class Evaluator {
   }
 
   isZero(a: bigint): boolean {
-    return a === 0n;
+    // V8 has no comparison of 64-bit integers.
+    this.registers[SCRATCH] = a;
+    return (this.halves[2 * SCRATCH]! | this.halves[2 * SCRATCH + 1]!) === 0;
   }
 
   not1(a: boolean): boolean {

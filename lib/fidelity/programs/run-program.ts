@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-import { errnoName } from '../../abi/errno.ts';
+import { ERRNO, errnoName } from '../../abi/errno.ts';
 import { KVM_EXIT, KVM_RUN_SIZE } from '../../abi/exits.ts';
 import { wordOffsets } from '../../abi/register-id.ts';
 import { formatRegister, parseRegister } from '../../abi/register-names.ts';
@@ -24,7 +24,14 @@ import {
   VECTOR_EXITS,
   VECTORS_SIZE,
 } from './ground.ts';
-import { comparedPart, comparedPstate, type ExceptionExit, isCompared, wordAt } from './not-compared.ts';
+import {
+  comparedPart,
+  comparedValue,
+  ENDLESS,
+  type ExceptionExit,
+  isCompared,
+  wordAt,
+} from './not-compared.ts';
 import type { Program } from './program.ts';
 import { ramByte } from './values.ts';
 
@@ -87,6 +94,8 @@ export class Ground {
   readonly #now: BigUint64Array;
   readonly #wanted: BigUint64Array;
   readonly #status: Int32Array;
+  /** The last program was stopped by the timer. */
+  #hasFired = false;
 
   /** @param watchdog - ticks of the counter, after which a program that does not end is stopped */
   constructor(kvm: KvmHandle, watchdog: bigint) {
@@ -182,16 +191,18 @@ export class Ground {
   /** Runs to the next exit. @returns whether the program goes on */
   #continue(exits: Outcome['exits'][number][], words: readonly number[]): boolean {
     const result = this.#vcpu.run(this.#run);
+    if (result === -ERRNO.EINTR) {
+      // The timer's line, which the last program had raised, has fallen: that is told before anything runs.
+      this.#hasFired = !this.#hasFired;
+      if (this.#hasFired) exits.push(ENDLESS);
+      return !this.#hasFired;
+    }
     if (result < 0) {
       exits.push(`${errnoName(-result)} at ${this.#get(PC).toString(16)}`);
       return false;
     }
     const view = this.#view;
     const reason = view.getUint32(8, true);
-    if (reason === KVM_EXIT.KVM_EXIT_INTR) {
-      exits.push('does not end');
-      return false;
-    }
     if (reason !== KVM_EXIT.KVM_EXIT_MMIO) {
       exits.push(`exit ${reason} ${Buffer.from(this.#run.subarray(32, 64)).toString('hex')}`);
       return false;
@@ -246,9 +257,9 @@ export class Ground {
 
   *#changedRegisters(): Generator<string> {
     for (const [index, id] of this.#ids.entries()) {
-      const [was, is] = [this.#wanted, this.#now]
-        .map(values => this.#value(values, index))
-        .map(each => (id === PSTATE || id === SPSR ? comparedPstate(each) : each));
+      const [was, is] = [this.#wanted, this.#now].map(values =>
+        comparedValue(id, this.#value(values, index)),
+      );
       if (is !== was) yield `${formatRegister(id)}=${is!.toString(16)}`;
     }
   }

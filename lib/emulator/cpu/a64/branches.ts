@@ -101,6 +101,7 @@ const EXCEPTIONS: readonly Row[] = [
     bits: '11010100000iiiiiiiiiiiiiiii00001',
     read: readCall,
     helper: (cpu, i) => {
+      cpu.advanceStep();
       throw new Exception(syndrome(EC.svc, i.amount), cpu.add(cpu.pc(), 4n));
     },
   },
@@ -120,7 +121,7 @@ const EXCEPTIONS: readonly Row[] = [
     bits: '11010100001iiiiiiiiiiiiiiii00000',
     read: readCall,
     helper: (cpu, i) => {
-      if (cpu.debugBreaks) cpu.leave({ reason: 'debug', immediate: i.amount }, true);
+      cpu.debug?.breakHere(cpu, i.amount);
       throw new Exception(syndrome(EC.brk, i.amount), cpu.pc());
     },
   },
