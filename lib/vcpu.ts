@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { checkOptions, checkUnsigned, invalidType } from './abi/argument.ts';
-import { decodeExit, type Exit, exitReason, KVM_EXIT, KVM_RUN_SIZE } from './abi/exits.ts';
+import { type Exit, ExitDecoder, KVM_EXIT, KVM_RUN_SIZE } from './abi/exits.ts';
 import { type MpState, mpStateName, mpStateNumber } from './abi/mp-state.ts';
 import { formatPsciVersion, type PsciVersion, parsePsciVersion } from './abi/psci.ts';
 import { psciVersionId } from './abi/register-id.ts';
@@ -69,6 +69,7 @@ export class Vcpu extends VcpuAttributes {
   #initializedWith: VcpuInit | undefined;
   /** Of `struct kvm_run`: what the last run left, and the answer for the next. */
   readonly #area = new Uint8Array(KVM_RUN_SIZE);
+  #exits: ExitDecoder | undefined;
   /** The guest waits for what the program makes of its access: the last exit was for MMIO. */
   #owesMmio = false;
   /** Rejects the run that goes on. */
@@ -326,10 +327,11 @@ export class Vcpu extends VcpuAttributes {
   #exit(result: Result): Exit {
     this.#owesMmio = false;
     if (result === EINTR) return { reason: 'INTR' };
+    this.#exits ??= new ExitDecoder(this.#area);
     // The one exit with which KVM_RUN fails (api.rst 5). Errors before the guest was entered leave the last reason.
-    const isFault = FAULTS.includes(result) && exitReason(this.#area) === KVM_EXIT.KVM_EXIT_MEMORY_FAULT;
+    const isFault = FAULTS.includes(result) && this.#exits.reason === KVM_EXIT.KVM_EXIT_MEMORY_FAULT;
     if (!isFault) this.#check('KVM_RUN', result);
-    const exit = decodeExit(this.#area);
+    const exit = this.#exits.decode();
     this.#owesMmio = exit.reason === 'MMIO';
     return exit;
   }

@@ -24,7 +24,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   record: ['abi', 'errors', 'backend', 'native', 'emulator'],
   lab: [],
   testing: ['abi', 'entries', 'lab'],
-  fidelity: ['abi', 'errors', 'backend', 'native', 'emulator', 'lab'],
+  fidelity: ['abi', 'errors', 'backend', 'classes', 'native', 'cpu', 'emulator', 'lab'],
   cli: ['abi', 'errors', 'native', 'emulator', 'classes', 'entries', 'record', 'lab', 'state', 'migration'],
 };
 

@@ -84,6 +84,42 @@ describe('a difference', () => {
   });
 });
 
+describe('calls of guests', () => {
+  /** What Linux 6.12 and 5.10 answered in the lab. */
+  it.each([
+    [
+      'linux-6.12-max',
+      [
+        ['vm0 = kvm createVm 0', 'ok'],
+        ['vcpu0 = vm0 createVcpu 0', 'ok'],
+        ['vcpu0 armVcpuInit 0500000004000000000000000000000000000000000000000000000000000000', '0'],
+        ['vcpu0 setOneReg 6030000000160002 0', '0'],
+        ['vcpu0 guest hvc 8600ff01 0 0 0', 'ffffffffffffffff 0 0 0'],
+        ['vcpu0 setOneReg 6030000000160002 2', 'EBUSY'],
+        ['vcpu0 getOneReg 603000000013c009', '0x11001'],
+        ['vcpu0 guest hvc c4000001 3 3 400051f4', '0 0 0 0 waits'],
+        ['vcpu0 guest hvc 84000000 1 2 3', '10001 0 0 0'],
+      ],
+    ],
+    [
+      'linux-5.10-max',
+      [
+        ['vm0 = kvm createVm 0', 'ok'],
+        ['vcpu0 = vm0 createVcpu 0', 'ok'],
+        ['vcpu0 armVcpuInit 0500000004000000000000000000000000000000000000000000000000000000', '0'],
+        ['vcpu0 guest hvc c4000004 40000fec 2 40', '0 0 0 0'],
+        ['vcpu0 getOneReg 603000000013d000', '0xe'],
+      ],
+    ],
+  ] as const)('%s answers them as its kernel does', (host, trace) => {
+    const answers = runCalls(
+      () => openEmulated(host),
+      trace.map(([call]) => parseCall(call)),
+    );
+    expect(answers).toEqual(trace.map(([, answer]) => answer));
+  });
+});
+
 describe('mutations', () => {
   const all = [...mutations(profile)];
 

@@ -34,9 +34,10 @@ describe('a program', () => {
     const ground = emulatedGround(profile);
     const outcomes = (seeds: readonly number[]) =>
       new Map(seeds.map(seed => [seed, formatOutcome(ground.run(generator.program(seed)))]));
-    const seeds = Array.from({ length: 60 }, (_, n) => n + 1);
+    const seeds = Array.from({ length: 40 }, (_, n) => n + 1);
     const forwards = outcomes(seeds);
-    for (const [seed, outcome] of outcomes(seeds.toReversed())) expect(outcome, `${seed}`).toBe(forwards.get(seed));
+    for (const [seed, outcome] of outcomes(seeds.toReversed()))
+      expect(outcome, `${seed}`).toBe(forwards.get(seed));
   });
 
   // C6.2 of Arm DDI 0487, "CONSTRAINED UNPREDICTABLE behavior" of each instruction.
@@ -72,14 +73,14 @@ describe('a difference', () => {
     const pair = { kernel: emulatedGround(profile), emulated: emulatedGround(mistaken) };
     const again = emulatedGround(profile);
     const differing = [];
-    for (let seed = 1; seed <= 40; seed++) {
+    for (let seed = 1; seed <= 20; seed++) {
       const program = generator.program(seed);
       const kernel = formatOutcome(pair.kernel.run(program));
       expect(compareOutcomes(program, kernel, again.run(program))).toBeUndefined();
       if (compareOutcomes(program, kernel, pair.emulated.run(program)) !== undefined) differing.push(program);
     }
-    expect(differing.length).toBeGreaterThan(5);
-    const shrunk = differing.map(program => shrinkProgram(pair, program)!);
+    expect(differing.length).toBeGreaterThan(3);
+    const shrunk = differing.slice(0, 3).map(program => shrinkProgram(pair, program)!);
     for (const { program, emulated } of shrunk) {
       const { words, registers } = parseProgram(program);
       expect(words.length, program).toBeLessThanOrEqual(2);
@@ -104,7 +105,11 @@ describe('traces', () => {
     expect(hosts.length).toBeGreaterThanOrEqual(2);
   });
 
-  it.each(hosts)('%s does with every program of its trace what its kernel did', { timeout: 120_000 }, host => {
-    expect([...programDepartures(host)].slice(0, 3)).toEqual([]);
-  });
+  it.each(hosts)(
+    '%s does with every program of its trace what its kernel did',
+    { timeout: 120_000 },
+    host => {
+      expect([...programDepartures(host)].slice(0, 3)).toEqual([]);
+    },
+  );
 });

@@ -16,11 +16,11 @@ const RECORDING = 60_000;
 describe.each(RECORDED_HOSTS)('%s', name => {
   it(
     'recorded from the emulator is the file that was recorded from the kernel',
-    () => {
+    async () => {
       const { provenance } = loadHost(name);
       const { midr: _, ...rest } = provenance;
       const file = readFileSync(new URL(`../lib/emulator/hosts/${name}.json`, import.meta.url), 'utf8');
-      expect(formatProfile(recordHost(openEmulated(name, 'host'), name, rest))).toBe(file);
+      expect(formatProfile(await recordHost(openEmulated(name, 'host'), name, rest))).toBe(file);
     },
     RECORDING,
   );

@@ -191,7 +191,7 @@ const EVENT_NAMES = new Map(
   ]),
 );
 
-type Decoder = (run: DataView, bytes: Uint8Array) => Exit;
+type Decoder = (run: DataView, mmioData: readonly Uint8Array[]) => Exit;
 
 const u64 = (run: DataView, offset: number): bigint => run.getBigUint64(offset, true);
 const u32 = (run: DataView, offset: number): number => run.getUint32(offset, true);
@@ -203,11 +203,11 @@ function words(run: DataView): bigint[] {
 
 /** By exit reason. */
 const DECODERS: Readonly<Record<number, Decoder>> = {
-  [KVM_EXIT.KVM_EXIT_MMIO]: (run, bytes) => ({
+  [KVM_EXIT.KVM_EXIT_MMIO]: (run, mmioData) => ({
     reason: 'MMIO',
     physAddr: u64(run, 32),
     isWrite: run.getUint8(52) !== 0,
-    data: bytes.subarray(40, 40 + Math.min(u32(run, 48), 8)),
+    data: mmioData[Math.min(u32(run, 48), 8)]!,
   }),
   [KVM_EXIT.KVM_EXIT_SYSTEM_EVENT]: run => ({
     reason: 'SYSTEM_EVENT',
@@ -268,18 +268,35 @@ const DECODERS: Readonly<Record<number, Decoder>> = {
   }),
 };
 
-/** `exit_reason` of the first {@link KVM_RUN_SIZE} bytes of `struct kvm_run`. */
-export function exitReason(bytes: Uint8Array): number {
-  return u32(new DataView(bytes.buffer, bytes.byteOffset), 8);
-}
-
 /**
- * Why the vCPU left its guest.
- *
- * @param bytes - the first {@link KVM_RUN_SIZE} bytes of `struct kvm_run`; the data of an MMIO exit is a view on them
+ * Decodes the exits of one vCPU. The views on its bytes are made once: to make one takes as long as a system call.
  */
-export function decodeExit(bytes: Uint8Array): Exit {
-  const run = new DataView(bytes.buffer, bytes.byteOffset, KVM_RUN_SIZE);
-  const number = u32(run, 8);
-  return DECODERS[number]?.(run, bytes) ?? { reason: 'OTHER', number, bytes: bytes.slice(UNION, UNION_END) };
+export class ExitDecoder {
+  readonly #bytes: Uint8Array;
+  readonly #run: DataView;
+  /** The data of an MMIO exit, by its length. */
+  readonly #mmioData: readonly Uint8Array[];
+
+  /**
+   * @param bytes - the first {@link KVM_RUN_SIZE} bytes of `struct kvm_run`, whenever something is decoded; the data of
+   * an MMIO exit is a view on them
+   */
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#run = new DataView(bytes.buffer, bytes.byteOffset, KVM_RUN_SIZE);
+    this.#mmioData = Array.from({ length: 9 }, (_, length) => bytes.subarray(40, 40 + length));
+  }
+
+  /** `exit_reason`. */
+  get reason(): number {
+    return u32(this.#run, 8);
+  }
+
+  /** Why the vCPU left its guest. */
+  decode(): Exit {
+    const { reason } = this;
+    const decoder = DECODERS[reason];
+    if (decoder !== undefined) return decoder(this.#run, this.#mmioData);
+    return { reason: 'OTHER', number: reason, bytes: this.#bytes.slice(UNION, UNION_END) };
+  }
 }

@@ -48,6 +48,25 @@ export function encodeGuestDebug(
   return new Uint8Array(view.buffer);
 }
 
+/** The other direction of {@link encodeGuestDebug}: every register of the struct. */
+export function decodeGuestDebug(bytes: Uint8Array): {
+  readonly control: number;
+  readonly breakpoints: readonly DebugRegisters[];
+  readonly watchpoints: readonly DebugRegisters[];
+} {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, GUEST_DEBUG_SIZE);
+  const take = (controls: number, values: number) =>
+    Array.from({ length: KVM_ARM_MAX_DBG_REGS }, (_, i) => ({
+      control: view.getBigUint64(controls + 8 * i, true),
+      value: view.getBigUint64(values + 8 * i, true),
+    }));
+  return {
+    control: view.getUint32(GUEST_DEBUG_OFFSET.control, true),
+    breakpoints: take(GUEST_DEBUG_OFFSET.bcr, GUEST_DEBUG_OFFSET.bvr),
+    watchpoints: take(GUEST_DEBUG_OFFSET.wcr, GUEST_DEBUG_OFFSET.wvr),
+  };
+}
+
 /** E, bit 0; PMC, bits 2:1: EL1 and EL0. As KVM_GUESTDBG_USE_HW needs them for a guest of both. */
 const ENABLE = 1n;
 const EL1_AND_EL0 = 0b11n << 1n;

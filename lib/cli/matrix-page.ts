@@ -49,6 +49,9 @@ table { border-collapse: separate; border-spacing: 0; }
 .matrix thead th { vertical-align: bottom; }
 .matrix thead th > span { writing-mode: vertical-rl; transform: rotate(180deg); }
 .matrix .corner { position: sticky; left: 0; z-index: 2; color: var(--faint); font-weight: 400; }
+@media (max-width: 40rem) {
+  .matrix tbody th, .matrix .corner { max-width: 38vw; white-space: normal; overflow-wrap: anywhere; font-size: .8rem; }
+}
 .matrix a {
   display: block; min-width: 2.6rem; padding: .35rem .5rem; text-align: center; text-decoration: none; font-weight: 600;
 }

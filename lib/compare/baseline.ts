@@ -55,7 +55,8 @@ interface Member {
 /**
  * Finds what all hosts accept: the features, the newest PSCI version, bit maps and ID registers. Every value was written on
  * a scratch VM of each host that has the register, and states with them were restored from the first host to every other
- * and back.
+ * and back. It holds for VMs with an interrupt controller: without one, a first run on Linux 6.12 and later takes the GIC
+ * out of ID_AA64PFR0_EL1 and ID_PFR1_EL1, which older kernels refuse.
  *
  * @throws RangeError for fewer than two hosts
  * @example

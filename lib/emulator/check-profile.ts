@@ -131,6 +131,7 @@ const register = record({
 const gic = record({
   revision: count,
   revisions: list(count),
+  revisionKept: onlyTrue,
   iccControl: absentOr(hex),
   unknownRegister: absentOr(oneOf(['ENXIO', 'ENOENT'])),
   framesCheckedWhole: flag,
@@ -147,6 +148,10 @@ const gics = record({
   v3: absentOr(gic),
   failureIsDeadly: flag,
   existenceFirst: flag,
+  existingVcpuFirst: flag,
+  setsIdRegisters: flag,
+  physicalTimerMapped: flag,
+  irqfdDrains: flag,
   timerPpisPerVcpu: flag,
 });
 
@@ -205,6 +210,11 @@ const profile = record({
     timerControl: oneOf(TIMER_CONTROL_RULES),
     emptyFilterRefused: flag,
     identitySettledByRun: flag,
+    signedReadsCut: flag,
+    timersEndWaits: flag,
+    reservedAffinityIgnored: flag,
+    stepKept: flag,
+    debuggerMeetsGuest: flag,
     rawCore: onlyTrue,
     beforeSve: onlyTrue,
     unknownFirmware: only('EINVAL'),

@@ -9,6 +9,13 @@ import type { EventFdHandle, Result } from '../backend.ts';
 /** The greatest value of an eventfd's counter. */
 const FULL = 0xffff_ffff_ffff_fffen;
 
+/** What takes signals as they come. */
+interface Consumer {
+  onSignal(): void;
+  /** It empties the counter. */
+  readonly drains: boolean;
+}
+
 /** `EventFdHandle` of the emulated host. */
 export class EmulatedEventFd implements EventFdHandle {
   readonly fd = -1;
@@ -17,17 +24,16 @@ export class EmulatedEventFd implements EventFdHandle {
   #onSignal: (() => void) | undefined;
   #turn: NodeJS.Immediate | undefined;
   /** Who takes each signal as it comes: interrupt lines. */
-  readonly #consumers = new Set<() => void>();
+  readonly #consumers = new Set<Consumer>();
 
   signal(): Result {
     if (this.#counter === undefined) return -ERRNO.EBADF;
     if (this.#counter === FULL) return -ERRNO.EAGAIN;
-    if (this.#consumers.size > 0) {
-      this.#counter = 0n;
-      for (const consume of this.#consumers) consume();
-      return 0;
-    }
     this.#counter++;
+    for (const { onSignal, drains } of this.#consumers) {
+      if (drains) this.#counter = 0n;
+      onSignal();
+    }
     this.#schedule();
     return 0;
   }
@@ -40,10 +46,10 @@ export class EmulatedEventFd implements EventFdHandle {
     return this.#counter !== undefined && this.#counter > 0n;
   }
 
-  /** Has a function called at each signal, which is then not counted; returns what ends that. */
-  consume(onSignal: () => void): () => void {
-    this.#consumers.add(onSignal);
-    return () => this.#consumers.delete(onSignal);
+  /** Has a function called at each signal; returns what ends that. */
+  consume(consumer: Consumer): () => void {
+    this.#consumers.add(consumer);
+    return () => this.#consumers.delete(consumer);
   }
 
   take(): bigint | Result {

@@ -24,9 +24,6 @@ export const NOT_YET_ON_VM: NotYet = [
   'KVM_UNREGISTER_COALESCED_MMIO',
 ];
 
-/** Those of a vCPU. */
-export const NOT_YET_ON_VCPU: NotYet = ['KVM_SET_GUEST_DEBUG'];
-
 /** Requests of a descriptor, by kernel name. */
 export type FlatHandlers = { readonly [Name in IoctlName]?: StructHandler };
 

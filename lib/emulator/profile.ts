@@ -125,6 +125,29 @@ export interface ProfileBehaviours {
    * sys_regs.c); what would change one of them later is EBUSY.
    */
   readonly identitySettledByRun: boolean;
+  /**
+   * A read of a device by a load that extends the sign is cut to the width of the access again (`kvm_handle_mmio_return`,
+   * arch/arm64/kvm/mmio.c, before Linux 7).
+   */
+  readonly signedReadsCut: boolean;
+  /**
+   * Without an interrupt controller in the kernel, a timer that fires ends a vCPU's wait, of WFI or CPU_SUSPEND. On Linux
+   * 6.18 `kvm_vcpu_check_block` sees nothing of it: the vCPU wakes and sleeps on, thousands of times, until it is kicked.
+   */
+  readonly timersEndWaits: boolean;
+  /** CPU_ON and AFFINITY_INFO take an affinity with reserved bits for the one without (psci.c before Linux 5.15). */
+  readonly reservedAffinityIgnored: boolean;
+  /**
+   * A debugger's single step is kept over the guest's exits, and PSTATE.SS is the guest's own between runs; else each
+   * entry begins a step, which goes on over an instruction that KVM emulates (`kvm_arm_setup_debug`,
+   * arch/arm64/kvm/debug.c, before Linux 6.2 and 6.1.y).
+   */
+  readonly stepKept: boolean;
+  /**
+   * The guest's own breakpoints and watchpoints meet a debugger that brings none (`kvm_arm_setup_debug`; since Linux 6.14
+   * they do nothing, `setup_external_mdscr`).
+   */
+  readonly debuggerMeetsGuest: boolean;
 
   // Only modelled hosts have those that follow: their kernels are too old for the lab.
 
@@ -144,6 +167,8 @@ export interface ProfileGic {
   /** GICD_IIDR.Revision when it is made, and those that userspace can choose. */
   readonly revision: number;
   readonly revisions: readonly number[];
+  /** The choice is accepted and makes no difference (Linux 6.18 looks at the revision that there is). */
+  readonly revisionKept?: true;
   /** ICC_CTLR_EL1 at reset: what the host's CPU interface is. Only of a GICv3. */
   readonly iccControl?: Hex;
   /** CPU_SYSREGS of no register: ENXIO in Linux 5.10 (`vgic_v3_cpu_sysregs_uaccess`, vgic-sys-reg-v3.c). */
@@ -174,6 +199,14 @@ export interface ProfileGics {
   readonly failureIsDeadly: boolean;
   /** KVM_CREATE_IRQCHIP sees that there is a GIC before it sees that the host has no GICv2. */
   readonly existenceFirst: boolean;
+  /** KVM_CREATE_VCPU sees that there is such a vCPU before it sees that the GIC is initialised. */
+  readonly existingVcpuFirst: boolean;
+  /** A GICv3 puts itself into the ID registers when it is made, whatever was written (`kvm_vgic_finalize_idregs`). */
+  readonly setsIdRegisters: boolean;
+  /** The physical timer of a guest is one of the host's, as the virtual one is: with VHE (`get_timer_map`, arch_timer.c). */
+  readonly physicalTimerMapped: boolean;
+  /** An interrupt line empties the counter of its eventfd (`irqfd_wakeup`, virt/kvm/eventfd.c); not in Linux 5.10. */
+  readonly irqfdDrains: boolean;
   /** KVM_ARM_VCPU_TIMER_CTRL is EBUSY once the vCPU has run; else once any has (Linux 6.4). */
   readonly timerPpisPerVcpu: boolean;
 }

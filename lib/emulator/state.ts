@@ -10,6 +10,8 @@ import type { Exit as CpuExit } from './cpu/exits.ts';
 import type { Machine } from './cpu/machine.ts';
 import type { CpuInterface } from './gic/cpu-interface.ts';
 import type { Gic } from './gic/gic.ts';
+import type { GuestDebug } from './guest-debug.ts';
+import type { IoEventFds } from './io-event-fds.ts';
 import type { HostProfile } from './profile.ts';
 import type { FilterAction } from './smccc-filter.ts';
 
@@ -106,6 +108,7 @@ export interface VmState {
   readonly clock: Clock;
   /** By slot. */
   readonly memory: Map<number, MemorySlot>;
+  readonly ioEventFds: IoEventFds;
   /** Of the first vCPU that was initialised. */
   configuration: Configuration | undefined;
   /** Bits of KVM_ARM_VCPU_INIT, where they are the VM's (Linux 6.5 and later); 0 until then, and on other hosts. */
@@ -183,6 +186,10 @@ export interface VcpuState {
   abortPending: boolean;
   /** What CPU_ON has left to do: reset it, and begin there; big-endian where the caller was. */
   pendingReset: { readonly pc: bigint; readonly x0: bigint; readonly isBigEndian: boolean } | undefined;
+  /** What KVM_SET_GUEST_DEBUG has enabled; undefined: nothing. */
+  guestDebug: GuestDebug | undefined;
+  /** The debugger's step is done, but not its exit (`HOST_SS_ACTIVE_PENDING`). */
+  stepPending: boolean;
   /** Where the guest finds its stolen time; undefined while no address is set. */
   stolenTime: bigint | undefined;
   /** The levels of its interrupt inputs. */

@@ -11,8 +11,9 @@ import { decodeVcpuInit } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result, VcpuHandle } from '../backend.ts';
 import { getEvents, setEvents } from './events.ts';
+import { setGuestDebug } from './guest-debug.ts';
 import { applyPendingReset, initVcpu } from './init.ts';
-import { flatIoctl, NOT_YET_ON_VCPU, notEmulated } from './ioctl.ts';
+import { flatIoctl } from './ioctl.ts';
 import { missingRegister, underAnyCoprocessor } from './missing-registers.ts';
 import { isCore, rawCore } from './raw-core.ts';
 import { loadRunner } from './run/load.ts';
@@ -164,32 +165,26 @@ export class EmulatedVcpu implements VcpuHandle {
     return this.#state === undefined ? this.#refusal : setVcpuAttr(this.#state, group, attr, data);
   }
 
-  setGuestDebug(_debug: Uint8Array): Result {
-    if (this.#state === undefined) return this.#refusal;
-    throw notEmulated('KVM_SET_GUEST_DEBUG');
+  setGuestDebug(debug: Uint8Array): Result {
+    return this.#state === undefined ? this.#refusal : setGuestDebug(this.#state, debug);
   }
 
   ioctl(request: number, argument: bigint | Uint8Array): Result {
     if (this.#state === undefined) return this.#refusal;
-    return flatIoctl(
-      request,
-      argument,
-      {
-        KVM_ARM_VCPU_INIT: init => this.armVcpuInit(init),
-        KVM_ARM_VCPU_FINALIZE: feature =>
-          this.armVcpuFinalize(new DataView(feature.buffer, feature.byteOffset).getInt32(0, true)),
-        KVM_GET_MP_STATE: state => {
-          new DataView(state.buffer, state.byteOffset).setUint32(0, this.getMpState(), true);
-          return 0;
-        },
-        KVM_SET_MP_STATE: state =>
-          this.setMpState(new DataView(state.buffer, state.byteOffset).getUint32(0, true)),
-        KVM_GET_VCPU_EVENTS: events => this.getVcpuEvents(events),
-        KVM_SET_VCPU_EVENTS: events => this.setVcpuEvents(events),
+    return flatIoctl(request, argument, {
+      KVM_ARM_VCPU_INIT: init => this.armVcpuInit(init),
+      KVM_ARM_VCPU_FINALIZE: feature =>
+        this.armVcpuFinalize(new DataView(feature.buffer, feature.byteOffset).getInt32(0, true)),
+      KVM_GET_MP_STATE: state => {
+        new DataView(state.buffer, state.byteOffset).setUint32(0, this.getMpState(), true);
+        return 0;
       },
-      {},
-      NOT_YET_ON_VCPU,
-    );
+      KVM_SET_MP_STATE: state =>
+        this.setMpState(new DataView(state.buffer, state.byteOffset).getUint32(0, true)),
+      KVM_GET_VCPU_EVENTS: events => this.getVcpuEvents(events),
+      KVM_SET_VCPU_EVENTS: events => this.setVcpuEvents(events),
+      KVM_SET_GUEST_DEBUG: debug => this.setGuestDebug(debug),
+    });
   }
 
   close(): void {

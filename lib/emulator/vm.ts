@@ -6,7 +6,6 @@
  */
 import { KVM_CAP } from '../abi/capabilities.ts';
 import { ERRNO } from '../abi/errno.ts';
-import type { IoctlName } from '../abi/ioctls.ts';
 import { KVM_MP_STATE } from '../abi/mp-state.ts';
 import { encodeVcpuInit } from '../abi/structs.ts';
 import type { DeviceHandle, EventFdHandle, Result, VmHandle } from '../backend.ts';
@@ -21,7 +20,8 @@ import {
   setIrqLine,
   signalMsi,
 } from './interrupts.ts';
-import { flatIoctl, NOT_YET_ON_VM, notEmulated } from './ioctl.ts';
+import { IoEventFds } from './io-event-fds.ts';
+import { flatIoctl, NOT_YET_ON_VM } from './ioctl.ts';
 import { clearDirtyLog, getDirtyLog, setMemorySlot } from './memory-slots.ts';
 import { hasSmcccAttr, setSmcccAttr } from './smccc-filter.ts';
 import type { HostModel, VcpuState, VmState } from './state.ts';
@@ -38,6 +38,7 @@ export class EmulatedVm implements VmHandle {
       ipaBits,
       clock: makeClock(clock, host.profile.counterHz),
       memory: new Map(),
+      ioEventFds: new IoEventFds(),
       configuration: undefined,
       features: 0,
       is32Bit: undefined,
@@ -94,7 +95,8 @@ export class EmulatedVm implements VmHandle {
     if (vm === undefined) return this.#refusal;
     if (vm.vcpus.size >= this.checkExtension(KVM_CAP.KVM_CAP_MAX_VCPUS)) return -ERRNO.EINVAL;
     if (id >= this.checkExtension(KVM_CAP.KVM_CAP_MAX_VCPU_ID)) return -ERRNO.EINVAL;
-    if (vm.gic?.initialized) return -ERRNO.EBUSY;
+    if (vm.gic?.initialized)
+      return vm.vcpus.has(id) && vm.host.profile.gics?.existingVcpuFirst ? -ERRNO.EEXIST : -ERRNO.EBUSY;
     if (id >= (vm.maxVcpus ?? vm.host.profile.maxVcpus ?? Infinity)) return -ERRNO.EINVAL;
     if (vm.vcpus.has(id)) return -ERRNO.EEXIST;
     // Each new vCPU starts the VM's virtual counter anew (`kvm_timer_vcpu_init`).
@@ -117,6 +119,8 @@ export class EmulatedVm implements VmHandle {
       pmuIrq: 0,
       abortPending: false,
       pendingReset: undefined,
+      guestDebug: undefined,
+      stepPending: false,
       stolenTime: undefined,
       irq: false,
       fiq: false,
@@ -162,8 +166,8 @@ export class EmulatedVm implements VmHandle {
     return vm === undefined ? this.#refusal : changeIrqfd(vm, event, gsi, flags, resample);
   }
 
-  ioeventfd(_event: EventFdHandle, _addr: bigint, _len: number, _flags: number, _match: bigint): Result {
-    return this.#notYet('KVM_IOEVENTFD');
+  ioeventfd(event: EventFdHandle, addr: bigint, len: number, flags: number, datamatch: bigint): Result {
+    return this.#state?.ioEventFds.set(event, addr, len, flags, datamatch) ?? this.#refusal;
   }
 
   setUserMemoryRegion(slot: number, flags: number, guestPhysAddr: bigint, bytes: Uint8Array): Result {
@@ -256,11 +260,6 @@ export class EmulatedVm implements VmHandle {
   #irqLineOf(line: Uint8Array): Result {
     const view = new DataView(line.buffer, line.byteOffset);
     return this.irqLine(view.getUint32(0, true), view.getUint32(4, true));
-  }
-
-  #notYet(request: IoctlName): Result {
-    if (this.#state === undefined) return this.#refusal;
-    throw notEmulated(request);
   }
 }
 

@@ -18,7 +18,11 @@ const KNOWN = [...Object.values(PSCI_FN), ...Object.values(KVM_PSCI_FN), ...Obje
 /** What changes something, or depends on others. */
 const TELLING = [
   ...[PSCI_FN.PSCI_0_2_FN_CPU_ON, PSCI_FN.PSCI_0_2_FN64_CPU_ON, KVM_PSCI_FN.KVM_PSCI_FN_CPU_ON],
-  ...[PSCI_FN.PSCI_0_2_FN_AFFINITY_INFO, PSCI_FN.PSCI_0_2_FN64_AFFINITY_INFO, PSCI_FN.PSCI_0_2_FN_PSCI_VERSION],
+  ...[
+    PSCI_FN.PSCI_0_2_FN_AFFINITY_INFO,
+    PSCI_FN.PSCI_0_2_FN64_AFFINITY_INFO,
+    PSCI_FN.PSCI_0_2_FN_PSCI_VERSION,
+  ],
   ...[PSCI_FN.PSCI_1_0_FN_PSCI_FEATURES, SMCCC_FN.ARCH_FEATURES, SMCCC_FN.TRNG_FEATURES, SMCCC_FN.PV_TIME_ST],
 ];
 const VERSIONS = ['0.2', '1.0', '1.1', '1.2', '1.3'];
@@ -26,6 +30,8 @@ const VERSIONS = ['0.2', '1.0', '1.1', '1.2', '1.3'];
 const PVTIME = 2;
 const PVTIME_IPA = 0n;
 const SCTLR_EL1 = sysRegId(3, 0, 1, 0, 0);
+/** op0 3, op1 0 or 3, CRn 0: what identifies a vCPU. */
+const ID_REGISTERS = new Set([0, 3].map(op1 => sysRegId(3, op1, 0, 0, 0) >> 7n));
 const SCTLR_EE = 1n << 25n;
 
 type Step = (s: Sequence, vm: string, vcpus: readonly string[]) => void;
@@ -46,7 +52,10 @@ function argument(s: Sequence): bigint {
   const value = random.weighted<() => bigint>([
     [8, () => BigInt(random.below(6))],
     [3, () => BigInt(functionId(s))],
-    [2, () => BigInt(random.pick([31, 32, 64, 96, 97, 128, 192, 193, 0x100, 0x101, 0x8000_0000, 0xffff_ffff]))],
+    [
+      2,
+      () => BigInt(random.pick([31, 32, 64, 96, 97, 128, 192, 193, 0x100, 0x101, 0x8000_0000, 0xffff_ffff])),
+    ],
     [2, () => GUEST_RAM + BigInt(4 * random.below(0x4000))],
     [2, () => random.u64()],
   ])();
@@ -73,7 +82,12 @@ const filter: Step = (s, vm) => {
 };
 
 const version: Step = (s, _vm, vcpus) =>
-  s.call(s.random.pick(vcpus), 'setOneReg', KVM_REG_ARM_PSCI_VERSION, parsePsciVersion(s.random.pick(VERSIONS)));
+  s.call(
+    s.random.pick(vcpus),
+    'setOneReg',
+    KVM_REG_ARM_PSCI_VERSION,
+    parsePsciVersion(s.random.pick(VERSIONS)),
+  );
 
 const bitmap: Step = (s, _vm, vcpus) =>
   s.call(
@@ -100,10 +114,19 @@ const turnOn: Step = (s, _vm, vcpus) =>
 const byteOrder: Step = (s, _vm, vcpus) =>
   s.call(s.random.pick(vcpus), 'setOneReg', SCTLR_EL1, 0xc5_0078n | (s.random.oneIn(2) ? SCTLR_EE : 0n));
 
+/** Once a VM has run it is what it is. */
+const identity: Step = (s, _vm, vcpus) => {
+  const ids = s.registers.ruled.filter(id => ID_REGISTERS.has(id >> 7n));
+  if (ids.length === 0) return;
+  const id = s.random.pick(ids);
+  s.call(s.random.pick(vcpus), 'setOneReg', id, s.registers.modest(id));
+};
+
 const SETUP: readonly (readonly [number, Step])[] = [
   [2, version],
   [2, bitmap],
   [1, stolenTime],
+  [2, identity],
 ];
 const STEPS: readonly (readonly [number, Step])[] = [
   [30, call],
@@ -112,6 +135,8 @@ const STEPS: readonly (readonly [number, Step])[] = [
   [1, bitmap],
   [1, stolenTime],
   [1, byteOrder],
+  [1, identity],
+  [1, filter],
   [1, (s, _vm, vcpus) => s.call(s.random.pick(vcpus), 'state')],
 ];
 

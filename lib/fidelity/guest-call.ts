@@ -97,7 +97,8 @@ function leave(vcpu: VcpuHandle, run: Uint8Array): string[] {
 /** The members of an exit that a call may have (linux/kvm.h): of a system event, and of a hypercall. */
 function members(reason: number, run: Uint8Array): string[] {
   if (reason === KVM_EXIT.KVM_EXIT_SYSTEM_EVENT) return [hexBytes(run.subarray(32, 48))];
-  if (reason === KVM_EXIT.KVM_EXIT_HYPERCALL) return [hexBytes(run.subarray(32, 40)), hexBytes(run.subarray(96, 104))];
+  if (reason === KVM_EXIT.KVM_EXIT_HYPERCALL)
+    return [hexBytes(run.subarray(32, 40)), hexBytes(run.subarray(96, 104))];
   return [];
 }
 

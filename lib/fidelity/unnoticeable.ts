@@ -28,6 +28,7 @@ const OF_HOST: readonly (readonly [
   reason: string,
 ])[] = [
   [/^counterHz:/, () => true, 'time is not compared'],
+  [/^gics\./, () => true, 'these calls make no interrupt controller; those of test/guests/gic-sequences do'],
   [/^ipaBits\.default:/, () => true, 'how large guest memory may be shows when there is some'],
   [
     /^behaviours\.timerControl: masked → stored/,
@@ -40,6 +41,12 @@ const OF_HOST: readonly (readonly [
     'a VM of this kernel has no SMCCC filter',
   ],
   [/^behaviours\.identitySettledByRun/, () => true, 'no vCPU of a trace runs'],
+  [/^gics\./, () => true, 'no VM of a trace has a device'],
+  [
+    /^behaviours\.(?:signedReadsCut|timersEndWaits|reservedAffinityIgnored|stepKept|debuggerMeetsGuest)/,
+    () => true,
+    'it shows when a guest runs, and none does here',
+  ],
   [
     /^pmus\.\d+: /,
     ({ behaviours }) => behaviours.pmu === 'stored',

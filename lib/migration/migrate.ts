@@ -23,7 +23,7 @@ import type { Vm } from '../vm.ts';
 import { askGuest, board } from './travelling-guest.ts';
 
 /** How a userspace makes its vCPUs, and what of a state it does not load. */
-export type Setup = Pick<Baseline, 'featureBits' | 'registers' | 'omit'>;
+export type Setup = Pick<Baseline, 'featureBits' | 'registers' | 'omit' | 'gic'>;
 
 /** One end of a migration. */
 export interface End {
@@ -92,6 +92,13 @@ function onVm<Result>(kvm: Kvm, setup: Setup, use: (vm: Vm, vcpu: Vcpu) => Resul
   try {
     const vcpu = vm.createVcpu(0);
     applyBaseline(vcpu, setup);
+    if (setup.gic !== undefined) {
+      // Without one, a first run on Linux 6.12 and later takes the GIC out of the ID registers (`kvm_finalize_sys_regs`), which
+      // older kernels refuse.
+      const gic = vm.createGic({ version: setup.gic.version });
+      gic.init();
+      applyBaseline(gic, setup);
+    }
     return use(vm, vcpu);
   } finally {
     vm.close();

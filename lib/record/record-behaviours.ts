@@ -4,23 +4,21 @@
  * @packageDocumentation
  */
 import { ERRNO } from '../abi/errno.ts';
-import { KVM_RUN_SIZE } from '../abi/exits.ts';
+import { KVM_EXIT, KVM_RUN_SIZE } from '../abi/exits.ts';
+import { breakpointRegisters, encodeGuestDebug, KVM_GUESTDBG } from '../abi/guest-debug.ts';
+import { PSCI_FN } from '../abi/psci.ts';
 import { CORE_PSTATE, coreRegId, firmwareRegId, sysRegId } from '../abi/register-id.ts';
 import { encodeVcpuEvents, encodeVcpuInit, STRUCT_SIZE } from '../abi/structs.ts';
 import { featureMask } from '../abi/vcpu-features.ts';
-import type { KvmHandle, VcpuHandle } from '../backend.ts';
+import type { VcpuHandle } from '../backend.ts';
 import type { ProfileBehaviours } from '../emulator/profile.ts';
+import { CODE, EXIT_REASON, type Host, MMIO_DATA, runGuest } from './run-guest.ts';
 import { expectValue, initialised, withVcpus } from './scratch.ts';
 
-/** What an experiment is made on. */
-interface Host {
-  readonly kvm: KvmHandle;
-  /** A target that KVM_ARM_VCPU_INIT accepts. */
-  readonly target: number;
-}
-
 type Experiments = {
-  readonly [Name in keyof ProfileBehaviours]: (host: Host) => ProfileBehaviours[Name];
+  readonly [Name in keyof ProfileBehaviours]: (
+    host: Host,
+  ) => ProfileBehaviours[Name] | Promise<ProfileBehaviours[Name]>;
 };
 
 const CORE_PC = coreRegId(256);
@@ -43,6 +41,8 @@ const PSCI_0_2 = featureMask(['PSCI_0_2']);
 const PMCNTENSET_EL0 = sysRegId(3, 3, 9, 12, 1);
 const CYCLE_COUNTER = 1n << 31n;
 const TIMER_CTL = sysRegId(3, 3, 14, 3, 1);
+const TIMER_CNT = sysRegId(3, 3, 14, 3, 2);
+const TIMER_CVAL = sysRegId(3, 3, 14, 0, 2);
 const BEYOND_32_BITS = 1n << 32n;
 
 const ESR_EL1 = sysRegId(3, 0, 5, 2, 0);
@@ -64,6 +64,21 @@ const SERROR = encodeVcpuEvents({
   extDabtPending: false,
   serrorEsr: 0n,
 });
+
+/** Words for a guest that has the address of no memory in X2. */
+const LDRSB_W0 = 0x39c0_0040;
+const STR_X0 = 0xf900_0040;
+const HVC = 0xd400_0002;
+const WFI = 0xd503_207f;
+/** A timer that fires when the guest waits for long: after 33 ms of the fastest counter, 1.4 s of one of 24 MHz. */
+const TIMER_TICKS = 1n << 25n;
+const WAIT_MS = 4000;
+const X0 = coreRegId(0);
+/** Bits 31:24 of an affinity. */
+const RESERVED_AFFINITY = 1n << 24n;
+const PSTATE_SS = 1n << 21n;
+const MDSCR_EL1 = sysRegId(2, 0, 0, 2, 2);
+const MDSCR_MDE = 1n << 15n;
 
 /** Whether events make a vCPU go on elsewhere. */
 function movesOn(vcpu: VcpuHandle, events: Uint8Array): boolean {
@@ -164,11 +179,50 @@ const EXPERIMENTS: Experiments = {
       const value = expectValue(vcpu.getOneReg(ID_AA64DFR1_EL1));
       return vcpu.setOneReg(ID_AA64DFR1_EL1, value ^ 1n) === -ERRNO.EBUSY;
     }),
+  signedReadsCut: host =>
+    runGuest(host, [LDRSB_W0], ({ vcpu, run, kick, area }) => {
+      run();
+      area.setUint8(MMIO_DATA, 0xff);
+      kick();
+      return expectValue(vcpu.getOneReg(X0)) === 0xffn;
+    }),
+  timersEndWaits: host =>
+    runGuest(host, [WFI, STR_X0], ({ vcpu, runUntil }) => {
+      const now = expectValue(vcpu.getOneReg(TIMER_CNT));
+      vcpu.setOneReg(TIMER_CVAL, now + TIMER_TICKS);
+      vcpu.setOneReg(TIMER_CTL, 1n);
+      return runUntil(WAIT_MS);
+    }),
+  reservedAffinityIgnored: host =>
+    runGuest(host, [HVC, STR_X0], ({ vcpu, run, area }) => {
+      vcpu.setOneReg(X0, BigInt(PSCI_FN.PSCI_0_2_FN64_CPU_ON));
+      vcpu.setOneReg(coreRegId(8), RESERVED_AFFINITY | 1n);
+      run();
+      return area.getBigUint64(MMIO_DATA, true) === 0n;
+    }),
+  stepKept: host =>
+    runGuest(host, [STR_X0], ({ vcpu, run }) => {
+      vcpu.setGuestDebug(
+        encodeGuestDebug(KVM_GUESTDBG.KVM_GUESTDBG_ENABLE | KVM_GUESTDBG.KVM_GUESTDBG_SINGLESTEP),
+      );
+      run();
+      return (expectValue(vcpu.getOneReg(CORE_PSTATE)) & PSTATE_SS) === 0n;
+    }),
+  debuggerMeetsGuest: host =>
+    runGuest(host, [STR_X0], ({ vcpu, run, area }) => {
+      const { control, value } = breakpointRegisters(CODE);
+      vcpu.setOneReg(sysRegId(2, 0, 0, 0, 4), value);
+      vcpu.setOneReg(sysRegId(2, 0, 0, 0, 5), control);
+      vcpu.setOneReg(MDSCR_EL1, MDSCR_MDE);
+      vcpu.setGuestDebug(encodeGuestDebug(KVM_GUESTDBG.KVM_GUESTDBG_ENABLE));
+      run();
+      return area.getUint32(EXIT_REASON, true) === KVM_EXIT.KVM_EXIT_DEBUG;
+    }),
 };
 
-/** Makes each experiment. */
-export function recordBehaviours(host: Host): ProfileBehaviours {
-  return Object.fromEntries(
-    Object.entries(EXPERIMENTS).map(([name, experiment]) => [name, experiment(host)]),
-  ) as unknown as ProfileBehaviours;
+/** Makes each experiment, one after another. */
+export async function recordBehaviours(host: Host): Promise<ProfileBehaviours> {
+  const found: [name: string, answer: unknown][] = [];
+  for (const [name, experiment] of Object.entries(EXPERIMENTS)) found.push([name, await experiment(host)]);
+  return Object.fromEntries(found) as unknown as ProfileBehaviours;
 }

@@ -20,7 +20,7 @@ import { encodeVcpuInit } from '../abi/structs.ts';
 import type { DeviceHandle, KvmHandle, Result, VcpuHandle, VmHandle } from '../backend.ts';
 import type { HostProfile, ProfileGic, ProfileGics } from '../emulator/profile.ts';
 import { ioctlError } from '../errors.ts';
-import { withVcpus } from './scratch.ts';
+import { expectValue, type Scratch, withVcpus } from './scratch.ts';
 
 /** More than a kernel has types. */
 const DEVICE_TYPES = 64;
@@ -42,6 +42,12 @@ const ICC_CTLR_EL1 = sysRegId(3, 0, 12, 12, 4) & 0xffffn;
 const MISALIGNED_AND_TOO_HIGH = (1n << 40n) + 0x10n;
 const BASES = { distributor: 0x0800_0000n, interfaces: 0x0801_0000n, redistributors: 0x080a_0000n } as const;
 const ANOTHER_PPI = 20;
+const ISACTIVER0 = 0x300n;
+const SGI_BASE = 0x1_0000n;
+/** PPI 30. */
+const PHYSICAL_TIMER = 1 << 30;
+const ID_AA64PFR0_EL1 = sysRegId(3, 0, 0, 4, 0);
+const GIC_FIELD = 0xfn << 24n;
 
 /** A VM with a GIC and initialised vCPUs. */
 interface Bench {
@@ -110,35 +116,90 @@ export function recordGics(kvm: KvmHandle, target: number): Pick<HostProfile, 'd
       return vm.checkExtension(0) === -ERRNO.EIO;
     }),
     existenceFirst: ask(type, ({ vm }) => vm.createIrqchip() === -ERRNO.EEXIST),
+    existingVcpuFirst: ask(type, ({ vm, gic }) => {
+      init(gic);
+      return vm.createVcpu(0) === -ERRNO.EEXIST;
+    }),
+    setsIdRegisters: withVcpus(kvm, 1, scratch => {
+      scratch.vcpus[0]!.armVcpuInit(encodeVcpuInit(target, 0n));
+      return setsIdRegisters(scratch);
+    }),
+    physicalTimerMapped: ask(type, bench => !keepsActive(bench, type)),
+    irqfdDrains: ask(type, ({ vm, gic }) => {
+      init(gic);
+      return drains(kvm, vm);
+    }),
     timerPpisPerVcpu: ask(type, bench => changesPpiOfAnother(bench, type), 2),
   };
   return { devices, gics };
+}
+
+/** Has a vCPU be entered, and left at once. */
+function enter(vcpu: VcpuHandle): void {
+  vcpu.kick();
+  vcpu.run(new Uint8Array(KVM_RUN_SIZE));
+}
+
+/** Whether a signal is the line's alone. */
+function drains(kvm: KvmHandle, vm: VmHandle): boolean {
+  const event = kvm.createEventFd();
+  if (typeof event === 'number') throw new Error(`eventfd: errno ${-event}`);
+  try {
+    vm.irqfd(event, 0, 0, undefined);
+    event.signal();
+    return typeof event.take() === 'number';
+  } finally {
+    event.close();
+  }
+}
+
+/** Whether a GICv3 is in the ID registers that userspace has taken it from. */
+function setsIdRegisters({ vm, vcpus: [vcpu] }: Scratch): boolean {
+  const read = () => expectValue(vcpu!.getOneReg(ID_AA64PFR0_EL1));
+  if (vcpu!.setOneReg(ID_AA64PFR0_EL1, read() & ~GIC_FIELD) < 0) return false;
+  const gic = vm.createDevice(KVM_DEV_TYPE_ARM_VGIC_V3, 0);
+  if (typeof gic === 'number') return false;
+  gic.close();
+  return (read() & GIC_FIELD) !== 0n;
+}
+
+/** Whether userspace can make the physical timer's interrupt active once the vCPU has run. */
+function keepsActive({ gic, vcpus: [vcpu] }: Bench, type: number): boolean {
+  place(gic, type);
+  init(gic);
+  enter(vcpu!);
+  const isV2 = type === KVM_DEV_TYPE_ARM_VGIC_V2;
+  const group = isV2 ? GRP.KVM_DEV_ARM_VGIC_GRP_DIST_REGS : GRP.KVM_DEV_ARM_VGIC_GRP_REDIST_REGS;
+  const active = isV2 ? ISACTIVER0 : SGI_BASE + ISACTIVER0;
+  const data = new Uint8Array(Uint32Array.of(PHYSICAL_TIMER).buffer);
+  gic.setDeviceAttr(group, active, data);
+  return (readU32(gic, group, active) & PHYSICAL_TIMER) !== 0;
 }
 
 /** Whether a vCPU that has not run can still change the timers' interrupts when another has. */
 function changesPpiOfAnother({ gic, vcpus: [vcpu, other] }: Bench, type: number): boolean {
   place(gic, type);
   init(gic);
-  vcpu!.kick();
-  vcpu!.run(new Uint8Array(KVM_RUN_SIZE));
+  enter(vcpu!);
   const { KVM_ARM_VCPU_TIMER_CTRL } = KVM_ARM_VCPU_CTRL;
   const timer = BigInt(KVM_ARM_VCPU_TIMER.KVM_ARM_VCPU_TIMER_IRQ_VTIMER);
   return other!.setDeviceAttr(KVM_ARM_VCPU_TIMER_CTRL, timer, Uint8Array.of(ANOTHER_PPI, 0, 0, 0)) === 0;
 }
 
-function recordRevisions({ gic }: Bench): Pick<ProfileGic, 'revision' | 'revisions'> {
+function recordRevisions({ gic }: Bench): Pick<ProfileGic, 'revision' | 'revisions' | 'revisionKept'> {
   init(gic);
-  const iidr = readU32(gic, GRP.KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IIDR);
-  const accepts = (revision: number) => {
-    const data = new Uint8Array(
-      Uint32Array.of((iidr & ~REVISION_MASK) | (revision << REVISION_SHIFT)).buffer,
-    );
+  const iidr = () => readU32(gic, GRP.KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IIDR);
+  const revisionNow = () => (iidr() & REVISION_MASK) >> REVISION_SHIFT;
+  const revision = revisionNow();
+  const accepts = (other: number) => {
+    const value = (iidr() & ~REVISION_MASK) | (other << REVISION_SHIFT);
+    const data = new Uint8Array(Uint32Array.of(value).buffer);
     return gic.setDeviceAttr(GRP.KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IIDR, data) === 0;
   };
-  return {
-    revision: (iidr & REVISION_MASK) >> REVISION_SHIFT,
-    revisions: Array.from({ length: 16 }, (_, revision) => revision).filter(accepts),
-  };
+  const revisions = Array.from({ length: 16 }, (_, other) => other).filter(accepts);
+  const other = revisions.find(each => each !== revision);
+  const isKept = other !== undefined && accepts(other) && revisionNow() === revision;
+  return { revision, revisions, ...(isKept && { revisionKept: true }) };
 }
 
 type Asker = <Answer>(question: Ask<Answer>) => Answer;

@@ -29,7 +29,11 @@ export type Provenance = HostProfile['provenance'];
  * @param kvm - an open KVM, native
  * @throws Error where the host answers something that a profile cannot hold
  */
-export function recordHost(kvm: KvmHandle, name: string, provenance: Omit<Provenance, 'midr'>): HostProfile {
+export async function recordHost(
+  kvm: KvmHandle,
+  name: string,
+  provenance: Omit<Provenance, 'midr'>,
+): Promise<HostProfile> {
   const preferred = withVcpus(kvm, 0, ({ vm }) => {
     const init = new Uint8Array(STRUCT_SIZE.kvm_vcpu_init);
     vm.armPreferredTarget(init);
@@ -43,7 +47,7 @@ export function recordHost(kvm: KvmHandle, name: string, provenance: Omit<Proven
       (mask & (1 << KVM_ARM_VCPU.KVM_ARM_VCPU_POWER_OFF)) === 0 && tryInit(preferred, BigInt(mask)) === 0,
   );
   const psci = recordPsci(kvm, preferred);
-  const behaviours = recordBehaviours({ kvm, target: preferred });
+  const behaviours = await recordBehaviours({ kvm, target: preferred });
   const capabilities = answers(cap => kvm.checkExtension(cap));
   return {
     format: 'kvm-arm64-host',

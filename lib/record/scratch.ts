@@ -14,7 +14,7 @@ export interface Scratch {
 }
 
 /**
- * Asks a question of a new VM with a number of vCPUs.
+ * Asks a question of a new VM with a number of vCPUs, which may take its time.
  *
  * @param prepare - what the VM needs before it has vCPUs, and each vCPU before the next one is created
  */
@@ -26,6 +26,11 @@ export function withVcpus<Answer>(
 ): Answer {
   const vm = expectHandle('KVM_CREATE_VM', kvm.createVm(0n));
   const vcpus: VcpuHandle[] = [];
+  const close = () => {
+    for (const vcpu of vcpus) vcpu.close();
+    vm.close();
+  };
+  let isPromise = false;
   try {
     prepare.vm?.(vm);
     for (let id = 0; id < count; id++) {
@@ -33,10 +38,11 @@ export function withVcpus<Answer>(
       vcpus.push(vcpu);
       prepare.vcpu?.(vcpu);
     }
-    return ask({ vm, vcpus });
+    const answer = ask({ vm, vcpus });
+    isPromise = answer instanceof Promise;
+    return isPromise ? ((answer as Promise<unknown>).finally(close) as Answer) : answer;
   } finally {
-    for (const vcpu of vcpus) vcpu.close();
-    vm.close();
+    if (!isPromise) close();
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { decodeExit, KVM_EXIT, KVM_RUN_SIZE } from '#lib/abi/exits.js';
+import { ExitDecoder, KVM_EXIT, KVM_RUN_SIZE } from '#lib/abi/exits.js';
 
 type Member = readonly [offset: number, size: 1 | 2 | 4 | 8, value: bigint];
 
@@ -151,7 +151,7 @@ test.each<[string, Uint8Array, object]>([
     { reason: 'OTHER', number: 250, bytes: new Uint8Array(256).fill(0xee) },
   ],
 ])('%s', (_, bytes, exit) => {
-  expect(decodeExit(bytes)).toEqual(exit);
+  expect(new ExitDecoder(bytes).decode()).toEqual(exit);
 });
 
 test('what is written to the data of a read goes to the next run', () => {
@@ -159,7 +159,7 @@ test('what is written to the data of a read goes to the next run', () => {
     [48, 4, 4n],
     [52, 1, 0n],
   ]);
-  const exit = decodeExit(bytes);
+  const exit = new ExitDecoder(bytes).decode();
   if (exit.reason !== 'MMIO') throw new Error(exit.reason);
   exit.data.set([1, 2, 3, 4]);
   expect([...bytes.subarray(40, 45)]).toEqual([1, 2, 3, 4, 0xee]);

@@ -29,6 +29,7 @@ const noLab = lab.available ? undefined : lab.reason;
 const FIGURES: readonly Figures[] = [
   { title: 'The package', commands: [['node', `${FOLDER}/package.js`]] },
   { title: 'The emulated host', commands: [['node', `${FOLDER}/emulated.js`]] },
+  { title: 'Saved states, and many hosts', commands: [['node', `${FOLDER}/state.js`]] },
   { title: 'The emulated CPU', commands: [['node', `${FOLDER}/cpu.js`]] },
   {
     title: `This machine's /dev/kvm (${arch()}), against C`,
@@ -43,6 +44,7 @@ const FIGURES: readonly Figures[] = [
     commands: [
       compile('aarch64-linux-gnu-gcc', 'twin.c', 'twin-arm64', '-static'),
       ['node', 'dist/lib/cli/main.js', 'lab', 'run', '--', 'node', `${FOLDER}/native.js`],
+      ['node', 'dist/lib/cli/main.js', 'lab', 'run', '--', 'node', `${FOLDER}/state.js`],
     ],
   },
   {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <time.h>
 
 enum { MOST = 4096, ROUND_NS = 50 * 1000 * 1000 };
@@ -47,6 +48,62 @@ static void get_regs(void) {
   }
 }
 
+#ifdef __aarch64__
+static struct {
+  struct kvm_reg_list list;
+  __u64 reg[MOST];
+} all;
+
+static void get_list(void) {
+  all.list.n = MOST - 1;
+  if (ioctl(vcpu, KVM_GET_REG_LIST, &all)) die("KVM_GET_REG_LIST");
+}
+
+// What saveVcpu() takes: which registers there are, and their values; whether the vCPU runs, and what is pending.
+static void save_vcpu(void) {
+  struct kvm_mp_state mp;
+  struct kvm_vcpu_events events;
+  get_list();
+  get_regs();
+  ioctl(vcpu, KVM_GET_MP_STATE, &mp);
+  ioctl(vcpu, KVM_GET_VCPU_EVENTS, &events);
+}
+
+static void set_regs(void) {
+  __u64 *at = words;
+  for (unsigned i = 0; i < count; i++) {
+    unsigned bytes = 1u << ((ids[i] & KVM_REG_SIZE_MASK) >> KVM_REG_SIZE_SHIFT);
+    struct kvm_one_reg reg = {.id = ids[i], .addr = (__u64)at};
+    ioctl(vcpu, KVM_SET_ONE_REG, &reg);
+    at += bytes <= 8 ? 1 : bytes / 8;
+  }
+}
+
+static int player;
+static struct kvm_run *run;
+
+// The guest of ping-pong.ts: ldr w0, [x1]; b .-4
+static void prepare_run(struct kvm_vcpu_init *init) {
+  static const unsigned code[] = {0xb9400020, 0x17ffffff};
+  __u64 at = 0x40000000;
+  void *ram = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  struct kvm_userspace_memory_region slot = {.guest_phys_addr = at, .memory_size = 65536, .userspace_addr = (__u64)ram};
+  struct kvm_one_reg pc = {.id = 0x6030000000100040, .addr = (__u64)&at};
+  int machine = ioctl(kvm, KVM_CREATE_VM, 0);
+  memcpy(ram, code, sizeof code);
+  if (machine < 0 || ioctl(machine, KVM_SET_USER_MEMORY_REGION, &slot)) die("KVM_SET_USER_MEMORY_REGION");
+  player = ioctl(machine, KVM_CREATE_VCPU, 0);
+  if (player < 0 || ioctl(player, KVM_ARM_VCPU_INIT, init) || ioctl(player, KVM_SET_ONE_REG, &pc)) die("player");
+  run = mmap(NULL, ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE, MAP_SHARED, player, 0);
+  if (run == MAP_FAILED) die("mmap");
+}
+
+static void run_sync(void) {
+  if (ioctl(player, KVM_RUN, 0) || run->exit_reason != KVM_EXIT_MMIO) die("KVM_RUN");
+  run->mmio.data[0] = 0x60;
+}
+#endif
+
 static double measure(void (*operation)(void)) {
   long long start = now(), passed;
   long done = 0;
@@ -62,18 +119,14 @@ static double measure(void (*operation)(void)) {
 static void prepare(void) {
 #ifdef __aarch64__
   struct kvm_vcpu_init init;
-  static struct {
-    struct kvm_reg_list list;
-    __u64 reg[MOST];
-  } all;
   if (ioctl(vm, KVM_ARM_PREFERRED_TARGET, &init)) die("KVM_ARM_PREFERRED_TARGET");
   init.features[0] |= 1 << KVM_ARM_VCPU_PSCI_0_2;
   if (ioctl(vcpu, KVM_ARM_VCPU_INIT, &init)) die("KVM_ARM_VCPU_INIT");
-  all.list.n = MOST - 1;
-  if (ioctl(vcpu, KVM_GET_REG_LIST, &all)) die("KVM_GET_REG_LIST");
+  get_list();
   ids[0] = 0x6030000000140000;
   memcpy(ids + 1, all.reg, all.list.n * sizeof *ids);
   count = all.list.n + 1;
+  prepare_run(&init);
 #else
   for (count = 0; count < 256; count++) ids[count] = 0x20300002c0000081;
 #endif
@@ -92,6 +145,10 @@ int main(void) {
   if (get(ids[0], words) == 0) {
     printf(", \"getOneReg\": %.1f, \"getRegs\": %.1f", measure(get_one_reg), measure(get_regs));
   }
+#ifdef __aarch64__
+  printf(", \"saveVcpu\": %.1f, \"setRegs\": %.1f", measure(save_vcpu), measure(set_regs));
+  printf(", \"runSync\": %.1f", measure(run_sync));
+#endif
   printf("}\n");
   return 0;
 }

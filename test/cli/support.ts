@@ -22,9 +22,9 @@ export async function emulatedJson(words: string) {
   return { code, stderr, json: JSON.parse(stdout) };
 }
 
-/** The words of an example of the help, with files behind the names of state files: `guest.state`. */
+/** The words of an example of the help, with files in a folder of their own: `guest.state`, `hosts.html`. */
 export function wordsOf(example: string): string {
-  return example.replaceAll("'", '').replaceAll(/\w+\.state/g, name => join(stateFolder(), name));
+  return example.replaceAll("'", '').replaceAll(/\w+\.(state|html)/g, name => join(stateFolder(), name));
 }
 
 let folder: string | undefined;

@@ -2,8 +2,9 @@
  * What needs no interrupt controller of what VMs and vCPUs have beside registers: filters, timers' interrupts, eventfds.
  */
 import assert from 'node:assert/strict';
+import { KVM_IOCTL } from '#lib/abi/ioctls.js';
 import type { Suite } from '#lib/testing.js';
-import { refuses, withKvm, withVcpu, withVm } from './suite.ts';
+import { refused, refuses, withKvm, withNewVcpu, withVcpu, withVm } from './suite.ts';
 
 export const devices: Suite = ({ describe, it, open }) => {
   describe('an eventfd', () => {
@@ -28,6 +29,22 @@ export const devices: Suite = ({ describe, it, open }) => {
       event.watch(undefined);
       clearInterval(keep);
       kvm.close();
+    });
+  });
+
+  describe('KVM_SET_GUEST_DEBUG', () => {
+    it('knows ENABLE, SINGLESTEP, USE_SW_BP and USE_HW: other bits are EINVAL', () => {
+      // kvm_arch_vcpu_ioctl_set_guest_debug(), arch/arm64/kvm/guest.c: no vCPU is too new for it
+      withNewVcpu(open, vcpu => {
+        const debug = (control: number) => {
+          const bytes = new Uint8Array(520);
+          new DataView(bytes.buffer).setUint32(0, control, true);
+          return vcpu.ioctl(KVM_IOCTL.KVM_SET_GUEST_DEBUG, bytes);
+        };
+        for (const control of [0, 1, 2, 0x3_0000, 0x3_0003]) assert.equal(debug(control), 0);
+        for (const control of [4, 0x4_0001, 0x8000_0000])
+          refused('EINVAL', 'KVM_SET_GUEST_DEBUG', () => debug(control));
+      });
     });
   });
 

@@ -1,10 +1,13 @@
 /** Interrupt controllers: the order that kernels want, attributes, lines, eventfds. Values are those of any host. */
 import assert from 'node:assert/strict';
 import { KVM_ARM_VCPU_CTRL, KVM_DEV_ARM_VGIC_GRP, KVM_VGIC_ADDR_TYPE } from '#lib/abi/device-attributes.js';
+import { KVM_IOCTL } from '#lib/abi/ioctls.js';
 import type { Kvm } from '#lib/kvm.js';
 import type { Suite } from '#lib/testing.js';
 import type { Vcpu } from '#lib/vcpu.js';
+import type { Vm } from '#lib/vm.js';
 import { Machine } from '../guests/machine.ts';
+import { kernelOf } from './kernel.ts';
 import { refuses, withKvm } from './suite.ts';
 
 const GROUP = KVM_DEV_ARM_VGIC_GRP;
@@ -25,6 +28,16 @@ function addVcpus(kvm: Kvm, count: number): Vcpu[] {
 function enters(vcpu: Vcpu): void {
   vcpu.kick();
   assert.equal(vcpu.runSync().reason, 'INTR');
+}
+
+function isAlive(vm: Vm): boolean {
+  try {
+    vm.checkExtension('ONE_REG');
+    return true;
+  } catch (error) {
+    assert.equal((error as { code?: string }).code, 'EIO');
+    return false;
+  }
 }
 
 const notReady = (message: RegExp) => ({ code: 'ERR_GIC_NOT_READY', message });
@@ -87,6 +100,29 @@ export const gic: Suite = ({ describe, it, open }) => {
   });
 
   describe('the order', () => {
+    it('a GIC that is nowhere when a vCPU first runs is ENXIO, and the end of the VM from Linux 6.1 on: EIO', context => {
+      withKvm(open, kvm => {
+        const [vcpu, other] = addVcpus(kvm, 2);
+        const { vm } = vcpu!;
+        const device = vm.createDevice(versionOf(kvm) === 3 ? 'ARM_VGIC_V3' : 'ARM_VGIC_V2');
+        refuses(() => vcpu!.runSync(), 'ENXIO');
+        if (!kernelOf(kvm, context).diesOfVgic) {
+          enters(vcpu!);
+          return;
+        }
+        for (const call of [
+          () => vcpu!.runSync(),
+          () => other!.runSync(),
+          () => other!.getOneReg('PC'),
+          () => other!.setMpState('RUNNABLE'),
+          () => vm.createVcpu(2),
+          () => vm.preferredTarget(),
+          () => device.getU32(GROUP.KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0),
+        ])
+          refuses(call, 'EIO');
+      });
+    });
+
     it('a GICv3 that is not initialised does not run, and can still be', () => {
       withKvm(open, kvm => {
         const [vcpu] = addVcpus(kvm, 1);
@@ -128,6 +164,48 @@ export const gic: Suite = ({ describe, it, open }) => {
           })
           .init();
         for (const vcpu of several) enters(vcpu);
+      });
+    });
+
+    it('what the first run finds unusable is the end of the VM, unless the kernel is an old one', () => {
+      for (const isPlaced of [false, true]) {
+        withKvm(open, kvm => {
+          const [vcpu] = addVcpus(kvm, 1);
+          const { vm } = vcpu!;
+          const isV3 = versionOf(kvm) === 3;
+          const device = vm.createDevice(isV3 ? 'ARM_VGIC_V3' : 'ARM_VGIC_V2');
+          const addr = GROUP.KVM_DEV_ARM_VGIC_GRP_ADDR;
+          if (isPlaced) {
+            // Of a GICv2 over each other.
+            device.setU64(addr, isV3 ? 2 : 0, BigInt(DISTRIBUTOR));
+            device.setU64(addr, isV3 ? 3 : 1, BigInt(isV3 ? REDISTRIBUTORS : DISTRIBUTOR));
+          }
+          refuses(() => vcpu!.runSync(), isPlaced ? (isV3 ? 'EBUSY' : 'EINVAL') : 'ENXIO');
+          if (isAlive(vm)) return;
+          const all = [
+            () => vm.checkExtension('ONE_REG'),
+            () => vm.createVcpu(1),
+            () => vm.addMemory({ guestPhysAddr: 0, size: 65536 }),
+            () => vcpu!.getOneReg('PC'),
+            () => vcpu!.runSync(),
+            () => vcpu!.getTimerIrqs(),
+            () => device.getU64(addr, 0),
+          ];
+          for (const call of all) refuses(call, 'EIO');
+          assert.equal(kvm.apiVersion(), 12);
+        });
+      }
+    });
+
+    it('timers want interrupts of their own', () => {
+      withKvm(open, kvm => {
+        const [vcpu] = addVcpus(kvm, 1);
+        const { vm } = vcpu!;
+        vm.createGic().init();
+        vcpu!.setTimerIrqs({ virtual: 20, physical: 21 });
+        vcpu!.setDeviceAttr(TIMER, 1, Uint8Array.of(20, 0, 0, 0));
+        refuses(() => vcpu!.runSync(), 'EINVAL');
+        assert.ok(isAlive(vm));
       });
     });
 
@@ -188,6 +266,83 @@ export const gic: Suite = ({ describe, it, open }) => {
       });
     });
 
+    it('refuse what the kernel refuses', () => {
+      withKvm(open, kvm => {
+        const { vm } = addVcpus(kvm, 1)[0]!;
+        const isV3 = versionOf(kvm) === 3;
+        const device = vm.createDevice(isV3 ? 'ARM_VGIC_V3' : 'ARM_VGIC_V2');
+        const {
+          KVM_DEV_ARM_VGIC_GRP_ADDR: addr,
+          KVM_DEV_ARM_VGIC_GRP_NR_IRQS: nrIrqs,
+          KVM_DEV_ARM_VGIC_GRP_CTRL: ctrl,
+          KVM_DEV_ARM_VGIC_GRP_DIST_REGS: dist,
+        } = GROUP;
+        for (const count of [32, 100, 1024]) refuses(() => device.setU32(nrIrqs, 0, count), 'EINVAL');
+        device.setU32(nrIrqs, 0, 64);
+        refuses(() => device.setU32(nrIrqs, 0, 64), 'EBUSY');
+        const [own, foreign] = isV3 ? [2, 0] : [0, 2];
+        assert.equal(device.getU64(addr, own), 0xffff_ffff_ffff_ffffn); // VGIC_ADDR_UNDEF
+        assert.equal(device.hasDeviceAttr(addr, foreign), false);
+        refuses(() => device.setU64(addr, foreign, 0n), 'ENXIO');
+        refuses(() => device.setU64(addr, own, 0x0800_0800n), 'EINVAL');
+        refuses(() => device.setU64(addr, own, 1n << 40n), 'E2BIG');
+        refuses(() => device.setDeviceAttr(ctrl, 9), 'ENXIO');
+        refuses(() => device.getDeviceAttr(ctrl, 0, 4), 'ENXIO');
+        // GICD_CTLR: a GICv2 is initialised by being asked
+        if (isV3) refuses(() => device.getU32(dist, 0), 'EBUSY');
+        else assert.equal(device.getU32(dist, 0), 0);
+        device.setDeviceAttr(ctrl, 0);
+        const elsewhere = isV3 ? GROUP.KVM_DEV_ARM_VGIC_GRP_REDIST_REGS : dist;
+        refuses(() => device.getU32(elsewhere, 5n << 32n), 'EINVAL'); // no such vCPU
+        refuses(() => device.setU32(dist, 8, 0), 'EINVAL'); // GICD_IIDR of another product
+        assert.equal(device.hasDeviceAttr(dist, 0x108), false); // interrupts 64 and up
+        assert.equal(device.getU32(dist, 0x108), 0);
+        device.setU32(dist, 0x108, 1);
+      });
+    });
+
+    it('of a GICv3 know its redistributors, system registers and levels', () => {
+      withKvm(open, kvm => {
+        if (versionOf(kvm) !== 3) return;
+        const { vm } = addVcpus(kvm, 2)[0]!;
+        const device = vm.createDevice('ARM_VGIC_V3');
+        const {
+          KVM_DEV_ARM_VGIC_GRP_ADDR: addr,
+          KVM_DEV_ARM_VGIC_GRP_CTRL: ctrl,
+          KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS: sysregs,
+          KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO: level,
+        } = GROUP;
+        const region = KVM_VGIC_ADDR_TYPE.KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION;
+        const value = (index: number, base: number, count: number) =>
+          (BigInt(count) << 52n) | BigInt(base) | BigInt(index);
+        const set = (...args: [number, number, number]) => device.setU64(addr, region, value(...args));
+        refuses(() => set(0, REDISTRIBUTORS, 0), 'EINVAL');
+        refuses(() => set(1, REDISTRIBUTORS, 1), 'EINVAL'); // the first is 0
+        set(0, REDISTRIBUTORS, 1);
+        refuses(() => set(2, REDISTRIBUTORS + 0x10_0000, 1), 'EINVAL');
+        refuses(() => set(1, REDISTRIBUTORS + 0x1_0000, 1), 'EINVAL'); // over the first
+        refuses(
+          () => device.setU64(addr, KVM_VGIC_ADDR_TYPE.KVM_VGIC_V3_ADDR_TYPE_REDIST, 0x900_0000n),
+          'EINVAL',
+        );
+        set(1, REDISTRIBUTORS + 0x10_0000, 1);
+        device.setDeviceAttr(ctrl, 0);
+        const [sre, ctlr, ap0r1] = [0xc665, 0xc664, 0xc645];
+        refuses(() => device.setU64(sysregs, sre, 6n), 'EINVAL');
+        const control = device.getU64(sysregs, ctlr);
+        refuses(() => device.setU64(sysregs, ctlr, control | 0x700n), 'EINVAL'); // 8 bits of priorities
+        refuses(() => device.getU64(sysregs, ap0r1), 'EINVAL'); // for more than 5
+        assert.equal(device.hasDeviceAttr(sysregs, 0xc660), false); // ICC_IAR1_EL1
+        refuses(() => device.getU32(level, 33), 'EINVAL');
+        assert.equal(device.hasDeviceAttr(level, 0x400), false);
+        vm.setIrqLine({ type: 'ppi', id: 20, vcpu: 1, level: true });
+        assert.equal(device.getU32(level, 1n << 32n), 0x10_0000);
+        assert.equal(device.getU32(level, 0), 0);
+        // GICR_ISPENDR0: what is latched, which a level is not (Documentation/virt/kvm/devices/arm-vgic-v3.rst)
+        assert.equal(device.getU32(GROUP.KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, (1n << 32n) | 0x1_0200n), 0);
+      });
+    });
+
     it('tell where it lies', () => {
       withKvm(open, kvm => {
         const { vm } = addVcpus(kvm, 1)[0]!;
@@ -212,6 +367,46 @@ export const gic: Suite = ({ describe, it, open }) => {
         refuses(() => vm.createDevice(type), 'EEXIST');
         refuses(() => vm.createDevice(0x7fff_ffff), 'ENODEV');
         assert.equal(vm.canCreateDevice(0x7fff_ffff), false);
+      });
+    });
+  });
+
+  describe('the old ways to make a GICv2', () => {
+    it('are for hosts that have one', () => {
+      withKvm(open, kvm => {
+        const { vm } = addVcpus(kvm, 1)[0]!;
+        const irqchip = () => vm.ioctl(KVM_IOCTL.KVM_CREATE_IRQCHIP);
+        const place = (type: number, base: number) =>
+          vm.ioctl(
+            KVM_IOCTL.KVM_ARM_SET_DEVICE_ADDR,
+            new Uint8Array(BigUint64Array.of(BigInt(type), BigInt(base)).buffer),
+          );
+        refuses(() => place(0, DISTRIBUTOR), 'ENODEV');
+        if (versionOf(kvm) === 3) {
+          refuses(irqchip, 'ENODEV');
+          return;
+        }
+        irqchip();
+        refuses(irqchip, 'EEXIST');
+        refuses(() => place(2, DISTRIBUTOR), 'ENODEV');
+        refuses(() => place(0x1_0000, DISTRIBUTOR), 'ENODEV');
+        refuses(() => place(0, DISTRIBUTOR + 1), 'EINVAL');
+        place(0, DISTRIBUTOR);
+        refuses(() => place(0, DISTRIBUTOR), 'EEXIST');
+        place(1, DISTRIBUTOR + 0x1_0000);
+        enters(vm.vcpus[0]!);
+      });
+    });
+  });
+
+  describe('messages', () => {
+    it('want an ITS', () => {
+      withKvm(open, kvm => {
+        const { vm } = addVcpus(kvm, 1)[0]!;
+        const msi = { address: 0x808_0040n, data: 1, deviceId: 8 };
+        refuses(() => vm.signalMsi(msi), 'EINVAL');
+        vm.createGic().init();
+        refuses(() => vm.signalMsi(msi), 'ENODEV');
       });
     });
   });
@@ -241,6 +436,12 @@ export const gic: Suite = ({ describe, it, open }) => {
         refuses(() => vm.setIrqLine({ type: 'spi', id: 64, level: true }), 'EINVAL');
         refuses(() => vm.setIrqLine({ type: 'ppi', id: 20, vcpu: 1, level: true }), 'EINVAL');
         refuses(() => vm.setIrqLine({ type: 'cpu', id: 'irq', vcpu: 0, level: true }), 'ENXIO');
+        const other = addVcpus(kvm, 1)[0]!.vm;
+        const late = other.createGic();
+        // A GICv2 is initialised by its first line.
+        if (late.version === 3)
+          refuses(() => other.setIrqLine({ type: 'spi', id: 33, level: true }), 'EBUSY');
+        else other.setIrqLine({ type: 'spi', id: 33, level: true });
         assert.throws(() => vm.setIrqLine({ type: 'spi', id: 31, level: true }), {
           code: 'ERR_INVALID_ARG_VALUE',
         });
@@ -278,6 +479,15 @@ export const gic: Suite = ({ describe, it, open }) => {
       const event = vm.kvm.createEventFd();
       vm.setGsiRouting([{ gsi: 3, pin: 8 }]);
       refuses(() => vm.setGsiRouting([{ gsi: 3, pin: 1024 }]), 'EINVAL');
+      refuses(() => vm.setGsiRouting([{ gsi: 4096, pin: 1 }]), 'EINVAL');
+      refuses(
+        () =>
+          vm.setGsiRouting([
+            { gsi: 3, pin: 8 },
+            { gsi: 3, pin: 9 },
+          ]),
+        'EINVAL',
+      );
       vm.assignIrqFd(event, 3);
       machine.run();
       event.signal();

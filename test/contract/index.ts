@@ -12,6 +12,7 @@ import { vcpuEvents } from './events.ts';
 import { firmwareRegisters } from './firmware-registers.ts';
 import { idRegisters } from './id-registers.ts';
 import { init } from './init.ts';
+import { ioEventFds } from './io-event-fds.ts';
 import { lifetime } from './lifetime.ts';
 import { memory } from './memory.ts';
 import { pmu } from './pmu.ts';
@@ -39,6 +40,7 @@ const subjects: Record<string, Suite> = {
   pmu,
   attributes,
   devices,
+  ioEventFds,
   enableCap,
   vcpuEvents,
   batches,

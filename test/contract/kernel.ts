@@ -26,6 +26,8 @@ export interface Kernel {
   readonly fixedFields: readonly string[];
   /** A SMCCC filter of no functions is refused from base 0, too (7.3, and 6.12.117). */
   readonly refusesEmptyFilter: boolean;
+  /** A vCPU that waits is woken by its virtual timer, though it has no interrupt controller (not by 6.18.15). */
+  readonly wakesByTimer: boolean;
   /** A VM whose first run fails in its interrupt controller is dead (6.1). */
   readonly diesOfVgic: boolean;
 }
@@ -39,6 +41,7 @@ const LINUX_5_10: Kernel = {
   eventsNeedInit: false,
   fixedFields: ['LSUI'],
   refusesEmptyFilter: false,
+  wakesByTimer: true,
   diesOfVgic: false,
 };
 const LINUX_6_1: Kernel = {
@@ -59,9 +62,16 @@ const LINUX_6_18: Kernel = {
   psci: ['0.2', '1.0', '1.1', '1.2', '1.3'],
   bitmaps: 4,
   features: 9,
+  wakesByTimer: false,
   refusesEmptyFilter: false,
 };
-const LINUX_7_3: Kernel = { ...LINUX_6_18, features: 10, fixedFields: [], refusesEmptyFilter: true };
+const LINUX_7_3: Kernel = {
+  ...LINUX_6_18,
+  features: 10,
+  wakesByTimer: true,
+  fixedFields: [],
+  refusesEmptyFilter: true,
+};
 
 const KERNELS: ReadonlyMap<string, Kernel> = new Map([
   ['5.10', LINUX_5_10],

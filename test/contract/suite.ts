@@ -56,6 +56,7 @@ export function sibling({ vm }: Vcpu, id: number, features: NonNullable<VcpuInit
 const ERRNO = {
   EPERM: 1,
   ENOENT: 2,
+  EIO: 5,
   ENXIO: 6,
   E2BIG: 7,
   ENOEXEC: 8,

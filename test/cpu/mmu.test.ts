@@ -392,8 +392,8 @@ describe('AT', () => {
     w.map(at, 0x8_0000n | TABLE | AF | (3n << 8n));
     w.cpu.setX(2, at + 0x123n);
     w.run([a.sys(S1E1R, 2)]);
-    // ATTR, PA, bit 11 (RES1), SH.
-    expect(w.cpu.state.hot.par).toBe((0xffn << 56n) | 0x8_0000n | (1n << 11n) | (3n << 7n));
+    // ATTR, PA, bit 11 (RES1), NS, SH.
+    expect(w.cpu.state.hot.par).toBe((0xffn << 56n) | 0x8_0000n | (1n << 9n) | (1n << 11n) | (3n << 7n));
   });
 
   it('gives the fault instead', () => {

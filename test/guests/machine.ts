@@ -36,6 +36,15 @@ export function expectExit<R extends Exit['reason']>(exit: Exit | undefined, rea
   return exit as Extract<Exit, { reason: R }>;
 }
 
+/** The registers must be these. */
+export function expectRegisters(vcpu: Vcpu, registers: Readonly<Record<string, bigint>>): void {
+  const found = Object.keys(registers).map(name => [name, vcpu.getOneReg(name)] as const);
+  assert.deepEqual(Object.fromEntries(found), registers);
+}
+
+/** What the end of a machine leaves in its vCPU, which is stopped (`kvm_prepare_system_event`, psci.c). */
+export const ENDED = { X0: 2n ** 64n - 6n, X1: 0n, X2: 0n, X3: 0n };
+
 function describeExit(exit: Exit | undefined): string {
   return JSON.stringify(exit, (_, value) => (typeof value === 'bigint' ? `0x${value.toString(16)}` : value));
 }
@@ -48,6 +57,8 @@ export class Machine {
   text = '';
   /** What it has reported. */
   readonly reports: bigint[] = [];
+  /** How often {@link runOn} lost its patience. */
+  kicks = 0;
 
   constructor(kvm: Kvm, program: keyof typeof programs, options: MachineOptions = {}) {
     const { cpus = 1, features = ['PSCI_0_2'], logDirtyPages = false, gic = false, init, prepare } = options;
@@ -92,6 +103,23 @@ export class Machine {
   run(): Exit {
     let exit = this.vcpu.runSync();
     while (this.#takes(exit)) exit = this.vcpu.runSync();
+    return exit;
+  }
+
+  /** As {@link run}, on a thread of its own, with a kick for a guest that has not left after so many milliseconds. */
+  async runOn(patience: number | undefined): Promise<Exit> {
+    const next = async () => {
+      const timer =
+        patience === undefined
+          ? undefined
+          : setTimeout(() => {
+              this.kicks++;
+              this.vcpu.kick();
+            }, patience);
+      return this.vcpu.run().finally(() => clearTimeout(timer));
+    };
+    let exit = await next();
+    while (this.#takes(exit)) exit = await next();
     return exit;
   }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { dirtyPages } from '#lib/memory.js';
 import type { Suite } from '#lib/testing.js';
-import { Machine, RAM } from './machine.ts';
+import { ENDED, expectRegisters, Machine, RAM } from './machine.ts';
 
 export const memory: Suite = ({ describe, it, open }) => {
   describe('a guest with the MMU on', () => {
@@ -21,6 +21,11 @@ export const memory: Suite = ({ describe, it, open }) => {
         ...[0x8600_000fn, 0x8000_4000n, 42n],
         ...[0x9600_0005n, 0x10_0000_0018n, 0xffff_ffff_ffff_ffffn],
       ]);
+      expectRegisters(machine.vcpu, {
+        ...ENDED,
+        ...{ X19: 0x8000_0000n, X20: 0x8000_4000n, PC: RAM + 0x124n, PSTATE: 0x3c5n },
+        ...{ ESR_EL1: 0x9600_0005n, FAR_EL1: 0x10_0000_0018n },
+      });
     });
   });
 
@@ -37,6 +42,7 @@ export const memory: Suite = ({ describe, it, open }) => {
       assert.deepEqual(dirtied(), []);
       machine.runToOff();
       assert.deepEqual(dirtied(), [0x10, 0x3f]);
+      expectRegisters(machine.vcpu, { ...ENDED, X19: first, X20: RAM + 0x3_f000n, PC: RAM + 0x50n });
     });
   });
 };

@@ -1,17 +1,20 @@
 /** PSCI as a guest finds it, by the version that was selected (reference section 4; psci.c; Arm DEN 0022). */
 import assert from 'node:assert/strict';
-import type { KvmError } from '#lib/errors.js';
 import type { Kvm } from '#lib/kvm.js';
-import type { Suite } from '#lib/testing.js';
+import type { CaseContext, Suite } from '#lib/testing.js';
 import type { Vcpu } from '#lib/vcpu.js';
+import { kernelOf } from '../contract/kernel.ts';
 import { ALREADY_ON, Caller, INTERNAL_FAILURE, INVALID_PARAMS, NOT_SUPPORTED, results } from './calls.ts';
-import { expectExit, Machine, type MachineOptions } from './machine.ts';
+import { isBefore } from './kernel.ts';
+import { expectExit, expectRegisters, Machine, type MachineOptions } from './machine.ts';
 
 /** What PSCI_VERSION gives: major in 30:16, minor in 15:0. */
 const VERSIONS = { '0.2': 0x2n, '1.0': 0x1_0000n, '1.1': 0x1_0001n, '1.2': 0x1_0002n, '1.3': 0x1_0003n };
 type Version = keyof typeof VERSIONS;
 
 const PSCI_VERSION = 0x8400_0000;
+const CPU_ON = 0xc400_0003;
+const AFFINITY_INFO = 0xc400_0004;
 const PSCI_FEATURES = 0x8400_000a;
 const SYSTEM_OFF = 0x8400_0008;
 const SYSTEM_RESET = 0x8400_0009;
@@ -36,16 +39,6 @@ function lacks(kvm: Kvm, id: number): void {
   ]);
 }
 
-/** It came with the release that made SMCs calls, 6.4; before that a VM has no attributes at all. */
-function hasSmcccFilter(kvm: Kvm): boolean {
-  try {
-    return kvm.createVm().hasDeviceAttr(0, 0n);
-  } catch (error) {
-    assert.equal((error as KvmError).code, 'EINVAL');
-    return false;
-  }
-}
-
 /** KVM's own ids of PSCI 0.1: CPU_SUSPEND, CPU_OFF, CPU_ON, MIGRATE (KVM_PSCI_FN, uapi asm/kvm.h). */
 const PSCI_0_1 = [0x95c1_ba5e, 0x95c1_ba5f, 0x95c1_ba60, 0x95c1_ba61] as const;
 
@@ -58,8 +51,8 @@ function features(id: number, version: Version): bigint {
   return NOT_SUPPORTED;
 }
 
-function versionsOf(kvm: Kvm): Version[] {
-  return kvm.supportedPsciVersions() as Version[];
+function versionsOf(kvm: Kvm, context: CaseContext): Version[] {
+  return kernelOf(kvm, context).psci as Version[];
 }
 
 function select(caller: Caller, version: Version): Caller {
@@ -97,10 +90,10 @@ function isStopped(vcpu: Vcpu): void {
 
 export const psci: Suite = ({ describe, it, open }) => {
   describe('PSCI_VERSION', () => {
-    it('is what was selected, at first the newest, and changes with it between runs', () => {
+    it('is what was selected, at first the newest, and changes with it between runs', context => {
       const kvm = open();
       const machine = new Machine(kvm, 'psci-version');
-      const versions = versionsOf(kvm);
+      const versions = versionsOf(kvm, context);
       assert.equal(machine.nextReport(), VERSIONS[versions.at(-1)!]);
       for (const version of [...versions, ...versions.toReversed()]) {
         machine.vcpu.setPsciVersion(version);
@@ -128,9 +121,9 @@ export const psci: Suite = ({ describe, it, open }) => {
   });
 
   describe('PSCI_FEATURES', () => {
-    it('tells of every function id what the selected version has', () => {
+    it('tells of every function id what the selected version has', context => {
       const kvm = open();
-      for (const version of versionsOf(kvm)) {
+      for (const version of versionsOf(kvm, context)) {
         assert.deepEqual(
           answersAt(
             kvm,
@@ -143,9 +136,9 @@ export const psci: Suite = ({ describe, it, open }) => {
       }
     });
 
-    it('has SMCCC_VERSION from 1.0 on, and neither PSCI 0.1 nor TRNG', () => {
+    it('has SMCCC_VERSION from 1.0 on, and neither PSCI 0.1 nor TRNG', context => {
       const kvm = open();
-      for (const version of versionsOf(kvm)) {
+      for (const version of versionsOf(kvm, context)) {
         assert.deepEqual(
           answersAt(
             kvm,
@@ -160,9 +153,9 @@ export const psci: Suite = ({ describe, it, open }) => {
   });
 
   describe('calls', () => {
-    it('that end nothing answer alike at every version from 0.2 on', () => {
+    it('that end nothing answer alike at every version from 0.2 on', context => {
       const kvm = open();
-      for (const version of versionsOf(kvm)) {
+      for (const version of versionsOf(kvm, context)) {
         assert.deepEqual(
           answersAt(kvm, version, [
             [0x8400_0003, 0], // CPU_ON of the only CPU
@@ -193,14 +186,14 @@ export const psci: Suite = ({ describe, it, open }) => {
       }
     });
 
-    it('that came later are not there before', () => {
+    it('that came later are not there before', context => {
       const kvm = open();
       const later = (version: Version): number[] => [
         SYSTEM_SUSPEND, // needs a capability besides
         ...(version < '1.1' ? [SYSTEM_RESET2] : []),
         ...(version < '1.3' ? [SYSTEM_OFF2] : []),
       ];
-      for (const version of versionsOf(kvm)) {
+      for (const version of versionsOf(kvm, context)) {
         const calls = later(version).flatMap(id => [[id], [id + SMC64]]);
         assert.deepEqual(
           answersAt(kvm, version, calls),
@@ -234,6 +227,23 @@ export const psci: Suite = ({ describe, it, open }) => {
       assert.equal(caller.answers.at(-1), 0n);
     });
 
+    it('of PSCI 0.1 turn another CPU on', context => {
+      const kvm = open();
+      const [, , on] = PSCI_0_1;
+      const entry = 0x1_4000_1000n;
+      const calls = [
+        { x: [on, 1n, entry, 7n] },
+        { x: [on, 1n, entry, 8n] },
+        { x: [on, 2n, entry, 9n] }, // no such CPU
+      ];
+      const caller = new Caller(kvm, calls, { features: [], cpus: 2 });
+      caller.nextReport();
+      assert.deepEqual(caller.answers, [0n, INVALID_PARAMS, INVALID_PARAMS]);
+      const other = caller.vcpus[1]!;
+      assert.equal(other.getMpState(), 'RUNNABLE');
+      if (kernelOf(kvm, context).bitmaps > 0) expectRegisters(other, { PC: entry, X0: 7n, PSTATE: 0x3c5n });
+    });
+
     it('clear X1 to X3', () => {
       assert.deepEqual(
         results(open(), [{ x: [PSCI_VERSION + 6, 11, 22, 33] }, { x: [0x8400_001f, 11, 22, 33] }]),
@@ -244,20 +254,20 @@ export const psci: Suite = ({ describe, it, open }) => {
       );
     });
 
-    it('by SMC are as by HVC from Linux 6.4 on, and before that there is none', () => {
+    it('by SMC are as by HVC from Linux 6.4 on, and before that there is none', context => {
       const kvm = open();
-      const isNew = hasSmcccFilter(kvm);
+      const { filtersCalls } = kernelOf(kvm, context);
       assert.deepEqual(
         results(kvm, [{ smc: true, x: [0x8400_0006, 11, 22, 33] }]),
-        isNew ? [[2n, 0n, 0n, 0n]] : [[NOT_SUPPORTED, 11n, 22n, 33n]],
+        filtersCalls ? [[2n, 0n, 0n, 0n]] : [[NOT_SUPPORTED, 11n, 22n, 33n]],
       );
     });
   });
 
   describe('the end of the machine', () => {
-    it('by SYSTEM_OFF and SYSTEM_RESET stops all vCPUs; who goes on nevertheless finds INTERNAL_FAILURE', () => {
+    it('by SYSTEM_OFF and SYSTEM_RESET stops all vCPUs; who goes on nevertheless finds INTERNAL_FAILURE', context => {
       const kvm = open();
-      for (const version of versionsOf(kvm)) {
+      for (const version of versionsOf(kvm, context)) {
         const calls = [{ x: [SYSTEM_OFF, 11, 22, 33] }, { x: [SYSTEM_RESET, 11, 22, 33] }];
         const caller = select(new Caller(kvm, calls, { cpus: 2 }), version);
         caller.vcpus[1]!.setMpState('RUNNABLE');
@@ -273,9 +283,9 @@ export const psci: Suite = ({ describe, it, open }) => {
       }
     });
 
-    it('by SYSTEM_RESET2, of PSCI 1.1, says so, and keeps its arguments', () => {
+    it('by SYSTEM_RESET2, of PSCI 1.1, says so, and keeps its arguments', context => {
       const kvm = open();
-      const versions = versionsOf(kvm).filter(version => version >= '1.1');
+      const versions = versionsOf(kvm, context).filter(version => version >= '1.1');
       if (versions.length === 0) lacks(kvm, SYSTEM_RESET2);
       for (const version of versions) {
         const calls = [
@@ -296,9 +306,9 @@ export const psci: Suite = ({ describe, it, open }) => {
       }
     });
 
-    it('by SYSTEM_OFF2, of PSCI 1.3, says so', () => {
+    it('by SYSTEM_OFF2, of PSCI 1.3, says so', context => {
       const kvm = open();
-      const versions = versionsOf(kvm).filter(version => version >= '1.3');
+      const versions = versionsOf(kvm, context).filter(version => version >= '1.3');
       if (versions.length === 0) lacks(kvm, SYSTEM_OFF2);
       for (const version of versions) {
         const calls = [
@@ -325,13 +335,13 @@ export const psci: Suite = ({ describe, it, open }) => {
   });
 
   describe('SYSTEM_SUSPEND', () => {
-    it('from PSCI 1.0 on leaves the vCPU as it is, for the VMM to suspend', () => {
+    it('from PSCI 1.0 on leaves the vCPU as it is, for the VMM to suspend', context => {
       const kvm = open();
       if (kvm.checkExtension('ARM_SYSTEM_SUSPEND') === 0) {
         lacks(kvm, SYSTEM_SUSPEND);
         return;
       }
-      for (const version of versionsOf(kvm).filter(version => version >= '1.0')) {
+      for (const version of versionsOf(kvm, context).filter(version => version >= '1.0')) {
         const calls = [
           { x: [PSCI_FEATURES, SYSTEM_SUSPEND] },
           { x: [PSCI_FEATURES, SYSTEM_SUSPEND + SMC64] },
@@ -370,10 +380,39 @@ export const psci: Suite = ({ describe, it, open }) => {
     });
   });
 
-  describe('CPU_ON, CPU_OFF and AFFINITY_INFO', () => {
-    it('turn three CPUs on, off, and on again', async () => {
+  describe('a suspended vCPU', () => {
+    it('waits for an interrupt, which is an exit, and goes on when it is made runnable', () => {
       const kvm = open();
-      for (const version of versionsOf(kvm)) {
+      const machine = new Machine(kvm, 'counter');
+      const { vcpu, vm } = machine;
+      assert.equal(machine.nextReport(), 0x1000n);
+      if (kvm.checkExtension('ARM_SYSTEM_SUSPEND') === 0) {
+        assert.throws(() => vcpu.setMpState('SUSPENDED'), { code: 'EINVAL' });
+        return;
+      }
+      vcpu.setMpState('SUSPENDED');
+      vcpu.kick();
+      expectExit(vcpu.runSync(), 'INTR');
+      vm.setIrqLine({ type: 'cpu', id: 'irq', vcpu: 0, level: true });
+      for (let n = 0; n < 2; n++) {
+        assert.deepEqual(vcpu.runSync(), {
+          reason: 'SYSTEM_EVENT',
+          type: 'WAKEUP',
+          flags: 0n,
+          data: [],
+        });
+        assert.equal(vcpu.getMpState(), 'SUSPENDED');
+      }
+      assert.equal(vcpu.getOneReg('X19'), 0x1000n);
+      vcpu.setMpState('RUNNABLE');
+      assert.equal(machine.nextReport(), 0x2000n);
+    });
+  });
+
+  describe('CPU_ON, CPU_OFF and AFFINITY_INFO', () => {
+    it('turn three CPUs on, off, and on again', async context => {
+      const kvm = open();
+      for (const version of versionsOf(kvm, context)) {
         const machine = new Machine(kvm, 'cpus', { cpus: 4 });
         machine.vcpu.setPsciVersion(version);
         await machine.runAllToOff();
@@ -397,7 +436,34 @@ export const psci: Suite = ({ describe, it, open }) => {
           INVALID_PARAMS,
           ALREADY_ON,
         ]);
+        for (const vcpu of machine.vcpus) assert.equal(vcpu.getMpState(), 'STOPPED');
+        expectRegisters(machine.vcpu, { X0: INTERNAL_FAILURE, X1: 0n, X19: 4n, PSTATE: 0x6000_03c5n });
+        for (const [n, vcpu] of machine.vcpus.entries())
+          if (n > 0) expectRegisters(vcpu, { X0: 0x200n + BigInt(n), X5: BigInt(n) });
       }
+    });
+  });
+
+  describe('an affinity with reserved bits', () => {
+    it('is that of no vCPU, but before Linux 5.15, which looks at the others', () => {
+      const kvm = open();
+      const call = (fn: number, affinity: bigint): bigint => {
+        const machine = new Machine(kvm, 'hello', { cpus: 2 });
+        machine.view.setUint32(0, 0xd400_0002, true); // hvc #0
+        machine.view.setUint32(4, 0xf900_0080, true); // str x0, [x4]
+        machine.vcpu.setRegs([
+          ['X0', BigInt(fn)],
+          ['X1', affinity],
+          ['X2', 0n],
+          ['X4', 0x0900_0008n],
+        ]);
+        return machine.nextReport();
+      };
+      const ignored = isBefore(kvm, 5, 15);
+      assert.equal(call(CPU_ON, 1n), 0n);
+      assert.equal(call(CPU_ON, (1n << 24n) | 1n), ignored ? 0n : INVALID_PARAMS);
+      assert.equal(call(AFFINITY_INFO, 1n), 1n); // off
+      assert.equal(call(AFFINITY_INFO, (1n << 63n) | 1n), ignored ? 1n : INVALID_PARAMS);
     });
   });
 };

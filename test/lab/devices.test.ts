@@ -1,9 +1,9 @@
-/** Interrupt controllers, their guests, and debugging, on real kernels: GICv3, GICv2, and the newest with SVE. */
+/** Interrupt controllers and their guests, on real kernels: GICv3, GICv2, and the newest with SVE. */
 import { describe, it } from 'vitest';
 import { testOnHosts } from '#lib/testing.js';
 import { BOOT, PACKAGE_PARTS } from './tier.ts';
 
-const suite = new URL('../../dist/test/guests/with-devices.js', import.meta.url);
+const suite = new URL('../../dist/test/guests/with-interrupts.js', import.meta.url);
 const hosts = [
   { kernel: '5.10', cpu: 'cortex-a57' },
   { kernel: '6.1', cpu: 'max' },

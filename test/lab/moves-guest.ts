@@ -3,9 +3,12 @@ import { readFileSync } from 'node:fs';
 import { Kvm } from 'kvm-arm64';
 import { type Job, loadAll, saveAll } from './moves.ts';
 
-const [folder = '', action] = process.argv.slice(2);
-const job = JSON.parse(readFileSync(`${folder}/job.json`, 'utf8')) as Job;
+/** Where what came along is, from the working directory. */
+const CARGO = 'moves';
+
+const [action, out = ''] = process.argv.slice(2);
+const job = JSON.parse(readFileSync(`${CARGO}/job.json`, 'utf8')) as Job;
 const kvm = Kvm.open({ backend: 'native' });
-const did = await (action === 'save' ? saveAll : loadAll)(kvm, job, folder);
+const did = await (action === 'save' ? saveAll(kvm, job, out) : loadAll(kvm, job, CARGO));
 kvm.close();
 console.log(JSON.stringify(did));

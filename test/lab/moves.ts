@@ -7,13 +7,7 @@ import { arrive, depart, foretell, type Setup } from '#lib/migration/migrate.js'
 import { KERNELS_OF_TODAY } from '#lib/migration/tables-of-today.js';
 import { askGuest } from '#lib/migration/travelling-guest.js';
 import { RegisterBatch } from '#lib/register-batch.js';
-import {
-  applyBaseline,
-  type GicBaseline,
-  RestoreError,
-  restoreVmFromFile,
-  saveVmToFile,
-} from '#lib/state.js';
+import { applyBaseline, RestoreError, restoreVmFromFile, saveVmToFile } from '#lib/state.js';
 import { Machine } from '../guests/machine.ts';
 
 /** The hosts, and the kernels of the lab that they were recorded from. */
@@ -46,12 +40,7 @@ interface PlainSetup {
   };
 }
 
-export function plain({
-  featureBits,
-  registers,
-  omit,
-  gic,
-}: Setup & { gic?: GicBaseline | undefined }): PlainSetup {
+export function plain({ featureBits, registers, omit, gic }: Setup): PlainSetup {
   return {
     featureBits: String(featureBits),
     registers: Array.from(registers, ([id, value]) => [String(id), String(value)] as const),
@@ -67,7 +56,7 @@ export function plain({
   };
 }
 
-export function setupOf({ featureBits, registers, omit, gic }: PlainSetup): Setup & { gic?: GicBaseline } {
+export function setupOf({ featureBits, registers, omit, gic }: PlainSetup): Setup {
   return {
     featureBits: BigInt(featureBits),
     registers: RegisterBatch.from(registers.map(([id, value]) => [BigInt(id), BigInt(value)] as const)),

@@ -74,6 +74,7 @@ const POINTER_AUTHENTICATION = [
 /** Those that ID_AA64MMFR3_EL1 promises, by the lowest bit of its field (7.3: `sctlr2_visibility()` and its like). */
 const PROMISED = [
   [0n, 'TCR2_EL1'],
+  [4n, 'SCTLR2_EL1'],
   [8n, 'PIRE0_EL1'],
   [8n, 'PIR_EL1'],
   [16n, 'POR_EL1'],
@@ -145,7 +146,9 @@ export const registerList: Suite = ({ describe, it, open }) => {
         const kvm = open();
         const vcpu = configured(kvm, context, configuration);
         const listed = new Set(vcpu.getRegList());
-        const expected = [...BASE, ...registers, ...laterOf(kvm, context, vcpu)];
+        const hasPmmir = features.includes('PMU_V3') && kernelOf(kvm, context).features >= 10; // 7.3
+        const pmmir = hasPmmir ? named('PMMIR_EL1') : [];
+        const expected = [...BASE, ...registers, ...pmmir, ...laterOf(kvm, context, vcpu)];
         assert.deepEqual(names(expected.filter(id => !listed.has(id))), []);
         if (features.includes('SVE')) assert.deepEqual(names(VECTORS.filter(id => listed.has(id))), []);
       });

@@ -86,7 +86,7 @@ async function recordHere(options: Context['options']): Promise<HostProfile> {
   const { cpu, board } = identifyMachine();
   const kvm = openDevice(probe());
   try {
-    return recordHost(kvm, options.get('name') ?? hostName(release(), cpu), {
+    return await recordHost(kvm, options.get('name') ?? hostName(release(), cpu), {
       kernel: `${release()} ${kernelVersion()}`,
       machine: options.get('machine') ?? `${cpu} (${board})`,
       recorded: new Date().toISOString().slice(0, 10),

@@ -60,12 +60,18 @@ function narrow({ id, registers }: Call): void {
   for (let n = 1; n < 4; n++) registers.set(n, BigInt.asUintN(32, registers.get(n)));
 }
 
+/** What a call names a vCPU by; kernels differ in what they make of its reserved bits. */
+function affinityArgument({ vcpu, registers }: Call): bigint {
+  const given = registers.get(1);
+  return vcpu.vm.host.profile.behaviours.reservedAffinityIgnored ? given & AFFINITY : given;
+}
+
 /** `kvm_psci_vcpu_on`: the target's registers are reset when somebody looks at them, or it runs. */
 function cpuOn(call: Call): CallOutcome {
   const { vcpu, registers } = call;
-  const affinity = registers.get(1);
+  const affinity = affinityArgument(call);
   const target = [...vcpu.vm.vcpus.values()].find(other => affinityOf(other) === affinity);
-  if ((affinity & ~AFFINITY) !== 0n || target === undefined) return answer(call, PSCI_RET_INVALID_PARAMS);
+  if (target === undefined) return answer(call, PSCI_RET_INVALID_PARAMS);
   if (!isOff(target)) {
     const isFirst = guestPsciVersion(vcpu) === PSCI_0_1;
     return answer(call, isFirst ? PSCI_RET_INVALID_PARAMS : PSCI_RET.PSCI_RET_ALREADY_ON);
@@ -81,7 +87,7 @@ function cpuOn(call: Call): CallOutcome {
 
 function affinityInfo(call: Call): CallOutcome {
   const { vcpu, registers } = call;
-  const affinity = registers.get(1);
+  const affinity = affinityArgument(call);
   const mask = LEVEL_MASKS[Number(registers.get(2))];
   if ((affinity & ~AFFINITY) !== 0n || mask === undefined) return answer(call, PSCI_RET_INVALID_PARAMS);
   const matching = [...vcpu.vm.vcpus.values()].filter(other => {

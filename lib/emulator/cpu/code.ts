@@ -45,6 +45,9 @@ export class CodePage {
 const pseudo = (name: string, run: Instruction['run']): Instruction =>
   new Instruction({ name, bits: '' } satisfies Row, 0, run);
 
+/** Whether a record is such a step. */
+export const isStandIn = ({ row }: Instruction): boolean => row.bits === '';
+
 const DECODE = pseudo('(decode)', cpu => cpu.decodeHere());
 const NEXT_PAGE = pseudo('(next page)', cpu => cpu.enterNextPage());
 const FETCH = pseudo('(fetch)', cpu => cpu.fetch());

@@ -1,7 +1,8 @@
 /** An AArch64 CPU of EL0 and EL1, as an interpreter. It knows no clock and no device: `run` leaves for them. */
 import type { Builder } from './builder.ts';
-import { type CodePage, FETCH_PAGE } from './code.ts';
+import { type CodePage, FETCH_PAGE, isStandIn } from './code.ts';
 import { DataPort } from './data-port.ts';
+import type { Debug } from './debug.ts';
 import { EC, Exception, enterEl1, syndrome, takeSynchronous } from './exceptions.ts';
 import { type Exit, Leave } from './exits.ts';
 import type { Instruction } from './instruction.ts';
@@ -36,8 +37,10 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
   declare readonly regime: Regime;
   /** Set by SEV, and by an exception return; WFE waits for it. */
   eventRegister = false;
-  /** BRK leaves `run` instead of raising an exception: a debugger of the host is attached. */
-  debugBreaks = false;
+  /** The mnemonic of the instruction that was stepped, until the step's exception. */
+  stepped: string | undefined;
+  /** The instruction that runs is one that the surroundings emulate, as a hypervisor does that has trapped it. */
+  emulated = false;
   pendingMmio: PendingMmio | undefined;
 
   /** The records of the page that the PC is in, and its offset: of the next instruction while one runs. */
@@ -51,6 +54,7 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
   #irq = false;
   #fiq = false;
   #serror: bigint | undefined;
+  #debug: Debug | undefined;
 
   /** One TLB for what EL0 sees, one for EL1, and one for EL1 while PSTATE.PAN is set. */
   readonly #userTlb = new Tlb();
@@ -83,10 +87,11 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
     this.contextChanged();
     for (;;) {
       try {
-        this.#interpret();
+        if (this.#debug?.looksAtInstructions) this.#interpretDebugged(this.#debug);
+        else this.#interpret();
         return { reason: 'budget' };
       } catch (thrown) {
-        if (thrown instanceof Leave) return thrown.exit;
+        if (thrown instanceof Leave) return this.#left(thrown.exit);
         if (!(thrown instanceof Exception)) throw thrown;
         takeSynchronous(this, thrown);
       }
@@ -114,6 +119,62 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
     }
   }
 
+  /** As `#interpret`, between looks at the debug registers (D2.11: a step's exception comes before all others). */
+  #interpretDebugged(debug: Debug): void {
+    const { state } = this;
+    while (this.#remaining > 0) {
+      const instruction = this.#records[this.#offset >> 2]!;
+      const stepping = debug.stepsAt(state);
+      this.#remaining--;
+      this.#offset += 4;
+      if (stepping && !state.singleStep) debug.takeStep(this, this.#takeStepped());
+      if (isStandIn(instruction)) {
+        instruction.run(this, instruction);
+        continue;
+      }
+      debug.checkBreakpoints(this);
+      this.emulated = false;
+      instruction.run(this, instruction);
+      this.stepped = stepping && !this.emulated ? instruction.row.name : undefined;
+      if (stepping) state.singleStep = this.emulated && debug.restarts;
+    }
+  }
+
+  #takeStepped(): string | undefined {
+    const { stepped } = this;
+    this.stepped = undefined;
+    return stepped;
+  }
+
+  /** The step is done with an instruction that does not end as others do (`SSAdvance`, J1.1). */
+  advanceStep(): void {
+    if (this.#debug?.stepsAt(this.state)) this.state.singleStep = false;
+  }
+
+  get debug(): Debug | undefined {
+    return this.#debug;
+  }
+
+  /** What the debug registers say now; undefined: nothing to look for. */
+  setDebug(debug: Debug | undefined): void {
+    if (debug === undefined && this.#debug === undefined) return;
+    if (debug?.looksAtData) this.flushTlb();
+    this.#debug = debug;
+    this.stepped = undefined;
+    this.stop();
+  }
+
+  /** The step of an instruction that leaves is done with it, if the PC is past it. */
+  #left(exit: Exit): Exit {
+    const { reason } = exit;
+    if (reason === 'hvc' || reason === 'smc' || reason === 'wfi') this.advanceStep();
+    else if (reason === 'wfe' || reason === 'yield') {
+      this.stepped = reason;
+      this.advanceStep();
+    }
+    return exit;
+  }
+
   /** Leaves `run` with the PC after this instruction, or at it. */
   leave(exit: Exit, stay = false): never {
     if (stay) this.#offset -= 4;
@@ -127,6 +188,7 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
     this.pendingMmio = undefined;
     completeMmio(this, pending, data);
     this.setPc(this.getPc() + 4n);
+    this.advanceStep();
   }
 
   // Interrupts: levels that the host sets between runs, or from a system register's write.
@@ -308,7 +370,7 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
   // The parts of the builder that change where the CPU is, or leave it.
 
   pc(): bigint {
-    return BigInt.asUintN(64, this.registers[PAGE]! + BigInt(this.#offset - 4));
+    return BigInt.asUintN(64, this.registers[PAGE]! + BigInt((this.#offset - 4) >>> 0));
   }
 
   branchBy(offset: number): void {
@@ -334,11 +396,12 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
   }
 
   base(slot: number): bigint {
-    if (slot === SP && (this.halves[2 * SP]! & 15) !== 0) this.#checkSp();
+    if (slot === SP && (this.halves[2 * SP]! & 15) !== 0) this.checkSp();
     return this.registers[slot]!;
   }
 
-  #checkSp(): void {
+  /** No `#checkSp`: `base` must stay small enough for V8 to inline it everywhere. */
+  private checkSp(): void {
     const { el, hot } = this.state;
     if (hot.sctlr & (el === 0 ? SCTLR_SA0 : SCTLR_SA))
       throw new Exception(syndrome(EC.spAlignment, 0), this.pc());

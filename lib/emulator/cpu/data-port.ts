@@ -1,14 +1,15 @@
 /** Loads and stores as the interpreter does them: by the TLB, and what that does not have the slow way. */
 import { Evaluator } from './evaluator.ts';
 import * as slots from './state.ts';
-import { entryOf, Tlb } from './tlb.ts';
+import * as tlbs from './tlb.ts';
 
 /** See `evaluator.ts`. */
 const { ADDRESS, SCRATCH } = slots;
+const { entryOf } = tlbs;
 
 export abstract class DataPort extends Evaluator {
   /** Of loads and stores; which one depends on PSTATE. */
-  tlb = new Tlb();
+  tlb = new tlbs.Tlb();
 
   protected abstract loadSlowly(bytes: 1 | 2 | 4 | 8): bigint;
   protected abstract storeSlowly(bytes: 1 | 2 | 4 | 8, value: bigint): void;

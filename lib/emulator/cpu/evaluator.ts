@@ -4,11 +4,12 @@
  * V8 keeps a bigint in a machine register from where it is loaded to where it is stored, as long as each operation is
  * one that it has for 64 bits, and ends in `asUintN`. It makes an object of one that is given to a function or comes
  * from one that it does not inline, or that has one of two values where branches meet: so there are none here, and a
- * choice is made by a mask.
+ * choice is made by a mask. A number becomes one without a call where it is known to be an unsigned one of 32 bits
+ * (`>>> 0`).
  */
 import * as slots from './state.ts';
 
-/** Of its own: V8 folds a constant of the module, and looks up one that it imports each time. */
+/** The module's own: V8 folds these, and looks up what a module imports each time. */
 const { C, N, SCRATCH, V, Z } = slots;
 
 /**
@@ -23,10 +24,6 @@ const TO_TOP = BigUint64Array.from({ length: 65 }, (_, width) => 1n << BigInt(64
 
 /** Bits of a half above 8, 16 and 32. */
 const UNUSED = Int32Array.of(24, 16, 0);
-
-/** Two halves, of which the upper may be signed, shifted right by less than 32. */
-const joined = (high: number, low: number, by: number): bigint =>
-  BigInt.asUintN(64, BigInt.asUintN(64, BigInt(high) * POWERS[32 - by]!) + BigInt(low >>> by));
 
 export class Evaluator {
   declare readonly state: slots.CpuState;
@@ -92,7 +89,8 @@ export class Evaluator {
       low = high;
       high = 0;
     }
-    return joined(high, low, by & 31);
+    const left = BigInt.asUintN(64, BigInt(high) * POWERS[32 - (by & 31)]!);
+    return BigInt.asUintN(64, left + BigInt(low >>> (by & 31)));
   }
 
   sar(a: bigint, by: number): bigint {
@@ -103,7 +101,8 @@ export class Evaluator {
       low = high;
       high >>= 31;
     }
-    return joined(high, low, by & 31);
+    const left = BigInt.asUintN(64, BigInt(high) * POWERS[32 - (by & 31)]!);
+    return BigInt.asUintN(64, left + BigInt(low >>> (by & 31)));
   }
 
   shlBy(a: bigint, by: bigint): bigint {
@@ -153,7 +152,8 @@ export class Evaluator {
       low = kind & 4 ? low >> unused : low >>> unused;
       high = kind & 4 ? low >> 31 : 0;
     }
-    return BigInt.asUintN(64, joined(high, low, 0) * POWERS[by]!);
+    const upper = BigInt.asUintN(64, BigInt(high >>> 0) * POWERS[32]!);
+    return BigInt.asUintN(64, BigInt.asUintN(64, upper + BigInt(low >>> 0)) * POWERS[by]!);
   }
 
   sign8(a: bigint): bigint {
@@ -249,7 +249,9 @@ export class Evaluator {
   }
 
   isZero(a: bigint): boolean {
-    return a === 0n;
+    // V8 has no comparison of 64-bit integers.
+    this.registers[SCRATCH] = a;
+    return (this.halves[2 * SCRATCH]! | this.halves[2 * SCRATCH + 1]!) === 0;
   }
 
   not1(a: boolean): boolean {

@@ -16,6 +16,9 @@ export const EC = {
   dataAbortLower: 0x24,
   dataAbort: 0x25,
   spAlignment: 0x26,
+  breakpointLower: 0x30,
+  stepLower: 0x32,
+  watchpointLower: 0x34,
   brk: 0x3c,
 } as const;
 
@@ -35,6 +38,8 @@ export const ISS_CACHE_MAINTENANCE = 1 << 8;
 
 /** ESR_EL1 of a 32-bit instruction. */
 export const syndrome = (ec: number, iss: number): bigint => (BigInt(ec) << 26n) | (1n << 25n) | BigInt(iss);
+
+export const classOf = (esr: bigint): number => Number((esr >> 26n) & 0x3fn);
 
 /** Thrown by an instruction that raises one; the CPU takes it. */
 export class Exception {
@@ -72,6 +77,7 @@ export function enterEl1(cpu: Cpu, kind: keyof typeof VECTOR, elr: bigint): void
   state.daif = DAIF_ALL;
   state.illegal = false;
   state.singleStep = false;
+  cpu.stepped = undefined;
   if (cpu.has('PAN') && (hot.sctlr & SCTLR_SPAN) === 0n) state.pan = true;
   state.uao = false;
   if (cpu.has('SSBS')) state.ssbs = (hot.sctlr & SCTLR_DSSBS) !== 0n;
@@ -87,6 +93,7 @@ export function takeSynchronous(cpu: Cpu, { esr, elr, far }: Exception): void {
 }
 
 const PSTATE_AARCH32 = 1n << 4n;
+const PSTATE_SS = 1n << 21n;
 const PSTATE_NZCV_DAIF = 0xf000_03c0n;
 
 /** ERET at EL1 (D1.4.4, illegal exception returns). */
@@ -97,6 +104,7 @@ export function exceptionReturn(cpu: Cpu): void {
   const to32 = (spsr & PSTATE_AARCH32) !== 0n;
   if (to32 && cpu.has('AArch32')) cpu.machine.onGap('eret', 'AArch32', cpu.current.word);
   const legal = !to32 && (mode === 0 || mode === 4 || mode === 5);
+  const wasDebugged = cpu.debug?.isEnabledAt(state) === true;
   cpu.monitor.clear();
   cpu.eventRegister = true;
   if (legal) state.pstate = spsr;
@@ -106,6 +114,8 @@ export function exceptionReturn(cpu: Cpu): void {
     state.pstate = kept | (spsr & PSTATE_NZCV_DAIF);
     state.illegal = true;
   }
+  // A debugger that is not stepped itself chooses whether the return begins a step (`DebugExceptionReturnSS`, J1.1).
+  state.singleStep = (spsr & PSTATE_SS) !== 0n && !wasDebugged && cpu.debug?.stepsAt(state) === true;
   cpu.contextChanged();
   cpu.branchTo(elr);
 }

@@ -26,8 +26,8 @@ export type Exit =
       readonly virtualAddress: bigint;
       readonly kind: 'read' | 'write' | 'execute';
     }
-  /** BRK, when `Cpu.debugBreaks` is set. The PC is at it. */
-  | { readonly reason: 'debug'; readonly immediate: number };
+  /** A debug exception that is not the guest's (`Debug.toHost`): its syndrome, as from a lower level. The PC is at its instruction. */
+  | { readonly reason: 'debug'; readonly esr: bigint; readonly far: bigint | undefined };
 
 /** Thrown to leave the interpreter. */
 export class Leave {

@@ -13,6 +13,8 @@ export interface MachineOptions {
   readonly physicalBits?: number;
   /** What stage 2 translates: an address beyond it is an address size fault. */
   readonly ipaBits?: number;
+  /** The surroundings answer a read that left with its bytes alone: its sign is lost. */
+  readonly cutsSignedReads?: boolean;
   /** Bits of RNDR and RNDRRS (FEAT_RNG). Default: the same in each run. */
   readonly random?: () => bigint;
   /** Told of an instruction that the CPU has (by its features) and this interpreter lacks, before it is UNDEFINED. */
@@ -36,6 +38,7 @@ export class Machine {
   readonly hasFeature: (feature: string) => boolean;
   readonly physicalBits: number;
   readonly ipaBits: number;
+  readonly cutsSignedReads: boolean;
   readonly random: NonNullable<MachineOptions['random']>;
   readonly onGap: NonNullable<MachineOptions['onGap']>;
 
@@ -44,6 +47,7 @@ export class Machine {
     hasFeature,
     physicalBits = 48,
     ipaBits = 40,
+    cutsSignedReads = false,
     random = sameNumbers(),
     onGap = () => {},
   }: MachineOptions) {
@@ -54,6 +58,7 @@ export class Machine {
     this.hasFeature = hasFeature;
     this.physicalBits = physicalBits;
     this.ipaBits = ipaBits;
+    this.cutsSignedReads = cutsSignedReads;
     this.onGap = onGap;
   }
 

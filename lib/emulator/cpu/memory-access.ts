@@ -67,8 +67,9 @@ export function completeMmio(cpu: Cpu, { target }: PendingMmio, data: bigint): v
   if (target === undefined) return;
   const { size, signExtend, sixtyFour } = target.syndrome;
   const bits = 8 << size;
-  let value = BigInt.asUintN(bits, data);
-  if (signExtend) value = BigInt.asUintN(sixtyFour ? 64 : 32, BigInt.asIntN(bits, value));
+  let value = inMemoryOrder(cpu, BigInt.asUintN(bits, data), (1 << size) as Bytes);
+  if (signExtend && !cpu.machine.cutsSignedReads)
+    value = BigInt.asUintN(sixtyFour ? 64 : 32, BigInt.asIntN(bits, value));
   cpu.setX(target.slot, value);
 }
 
@@ -91,12 +92,15 @@ export function locate(cpu: Cpu, address: bigint, size: Bytes, kind: 'read' | 'w
     return { ram, at, physical: ram.firstPage * 4096 + at };
   }
   const { physical, device, log2Size } = translateData(cpu, address, kind, size);
+  cpu.debug?.checkWatchpoints(cpu, address, size, kind);
   const page = (physical - offset) / 4096;
   const { memory, code } = cpu.machine;
   const ram = memory.ram(page, kind === 'write');
   if (ram === undefined) return leaveForMmio(cpu, address, physical, size, data);
   const words = ram.wordsBefore(page);
-  if (!bigEndian(cpu) && !(kind === 'write' && code.has(page))) {
+  // What the TLB has is not looked at again.
+  const isWatched = cpu.debug?.looksAtData === true || (kind === 'write' && code.has(page));
+  if (!bigEndian(cpu) && !isWatched) {
     tlb.fill(tags, address, ram, words, device);
     if (log2Size > 12) tlb.noteBlock(address, log2Size);
   }

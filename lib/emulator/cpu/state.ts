@@ -19,7 +19,9 @@ export const PAGE = 39;
 export const SCRATCH = 40;
 /** A second operand that is more than a register. */
 export const OPERAND = 41;
-const SLOTS = 42;
+/** What the base of a load or store with write-back will be. */
+export const MOVED_BASE = 42;
+const SLOTS = 43;
 
 const BIT63 = 1n << 63n;
 

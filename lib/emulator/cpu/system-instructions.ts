@@ -38,6 +38,9 @@ function zeroBlock(cpu: Cpu, address: bigint): void {
   }
 }
 
+/** Bit 11 is RES1; NS, which Non-secure state leaves UNKNOWN, is set. */
+const PAR_VALID = (1n << 11n) | (1n << 9n);
+
 /** PAR_EL1 after AT (D24.2.114). */
 const translation =
   (kind: Access['kind'], user: boolean, pan = false) =>
@@ -49,7 +52,7 @@ const translation =
       return;
     }
     const page = BigInt(result.physical) & ~0xfffn;
-    hot.par = (BigInt(result.attributes) << 56n) | page | (1n << 11n) | (BigInt(result.shareability) << 7n);
+    hot.par = (BigInt(result.attributes) << 56n) | page | PAR_VALID | (BigInt(result.shareability) << 7n);
   };
 
 const everywhere =

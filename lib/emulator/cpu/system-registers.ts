@@ -203,7 +203,7 @@ const TIMER_OP2: Readonly<Record<number, readonly number[]>> = {
 function userMay(cpu: Cpu, encoding: number, write: boolean): true | Refusal {
   const { hot } = cpu.state;
   if (((encoding >> 11) & 7) !== 3) return 'undefined';
-  if (encoding === CTR_EL0) return ifSctlr(SCTLR.UCT)(cpu);
+  if (encoding === CTR_EL0) return write ? 'undefined' : ifSctlr(SCTLR.UCT)(cpu);
   if (encoding >> 7 === encodingOf(3, 3, 14, 0, 0) >> 7) {
     const crm = (encoding >> 3) & 0xf;
     const op2 = encoding & 7;

@@ -88,7 +88,7 @@ export class CpuInterface {
   moveTimers(when: 'loaded' | 'left' | 'runs'): void {
     for (const irq of this.#timerIrqs) {
       const level = irq.input!();
-      const moves = when === 'loaded' || (!irq.active && (level || when === 'left'));
+      const moves = !irq.isMapped || when === 'loaded' || (!irq.active && (level || when === 'left'));
       if (moves) this.gic.inject(this, irq.intid, level, irq.owner);
     }
   }
@@ -99,7 +99,10 @@ export class CpuInterface {
 
   /** `kvm_vgic_reset_mapped_irq` */
   resetTimers(): void {
-    for (const irq of this.#timerIrqs) irq.active = irq.pendingLatch = irq.lineLevel = false;
+    for (const irq of this.#timerIrqs) {
+      irq.lineLevel = false;
+      if (irq.isMapped) irq.active = irq.pendingLatch = false;
+    }
     this.update();
   }
 
@@ -225,7 +228,7 @@ export class CpuInterface {
     irq.active = true;
     if (irq.isEdge) irq.pendingLatch = false;
     // Of a timer only the rise is seen: the next comes when it is ended (`vgic_v3_populate_lr`).
-    if (irq.input !== undefined) irq.lineLevel = false;
+    if (irq.isMapped) irq.lineLevel = false;
     if (this.gic.model === 2 && irq.intid < NR_SGIS) {
       irq.activeSource = lowestBit(irq.source);
       irq.source &= ~(1 << irq.activeSource);
@@ -251,8 +254,8 @@ export class CpuInterface {
     irq.active = false;
     // What was latched of a level interrupt is gone once it was handled (`vgic_v3_fold_lr`).
     if (!irq.isEdge) irq.pendingLatch = false;
-    if (irq.input !== undefined) irq.lineLevel = irq.input();
-    if (!irq.isEdge && irq.input === undefined && irq.intid >= NR_PRIVATE_IRQS) this.gic.acknowledged(irq);
+    if (irq.isMapped) irq.lineLevel = irq.input!();
+    if (!irq.isEdge && irq.intid >= NR_PRIVATE_IRQS) this.gic.acknowledged(irq);
   }
 
   // What the guest does.
@@ -277,10 +280,11 @@ export class CpuInterface {
     if (intid > MAX_SPI) return;
     const irq = this.#findActive(intid);
     const dropped = this.#dropPriority();
-    if (dropped !== IDLE && irq !== undefined && !this.vmcr.eoim) {
-      const isIts = group === undefined || irq.group === group;
-      if (isIts && (irq.priority & this.#groupMask(irq.group)) === dropped) this.#deactivate(irq);
-    }
+    // A GICv3 looks whether it is what ran; a GICv2 takes the program's word.
+    const isIts = (active: Interrupt): boolean =>
+      group === undefined ||
+      (dropped !== IDLE && active.group === group && (active.priority & this.#groupMask(group)) === dropped);
+    if (irq !== undefined && isIts(irq) && !this.vmcr.eoim) this.#deactivate(irq);
     this.update();
   }
 

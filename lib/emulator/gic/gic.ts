@@ -8,6 +8,7 @@ import { KVM_VGIC_SIZE } from '../../abi/device-attributes.ts';
 import { ERRNO } from '../../abi/errno.ts';
 import { sysRegId } from '../../abi/register-id.ts';
 import type { Result } from '../../backend.ts';
+import { setGicFields } from '../gic-fields.ts';
 import { isPpi, MAX_SPI, NR_PRIVATE_IRQS } from '../intids.ts';
 import type { ProfileGic } from '../profile.ts';
 import type { VcpuState, VmState } from '../state.ts';
@@ -257,5 +258,6 @@ export function createGic(vm: VmState, model: 2 | 3): Result {
   if (vcpus.length > MAX_CPUS[model]) return -ERRNO.E2BIG;
   vm.maxVcpus = MAX_CPUS[model];
   vm.gic = new Gic(vm, model, ofModel);
+  setGicFields(vm);
   return 0;
 }

@@ -20,12 +20,14 @@ import {
   priority,
 } from './interrupt-registers.ts';
 import {
+  type Handlers,
+  perIrq,
   type Read,
   type Region,
   raz,
+  registers,
   type UserWrite,
   userWi,
-  WORD,
   WORD_OR_BYTE,
   type Write,
   wi,
@@ -116,22 +118,6 @@ const setSources: Write = (cpu, offset, bytes, value) =>
     irq.pendingLatch = true;
     gic.queue(irq);
   })(cpu, offset & 0xf, bytes, value);
-
-type Handlers = Pick<Region, 'read' | 'write' | 'userRead' | 'userWrite'>;
-
-const perIrq = (
-  offset: number,
-  bitsPerIrq: number,
-  handlers: Handlers,
-  widths: readonly number[] = WORD,
-): Region => ({ offset, length: bitsPerIrq * 128, widths, bitsPerIrq, ...handlers });
-
-const registers = (
-  offset: number,
-  length: number,
-  handlers: Handlers,
-  widths: readonly number[] = WORD,
-): Region => ({ offset, length, widths, bitsPerIrq: 0, ...handlers });
 
 export const DISTRIBUTOR: readonly Region[] = [
   registers(0x0, 12, { read: readMisc, write: writeMisc, userWrite: userWriteMisc }),

@@ -11,13 +11,14 @@ import { active, configuration, enable, group, pending, priority } from './inter
 import { isLastRedistributor } from './redistributors.ts';
 import {
   intidAt,
+  perIrq,
   type Read,
   type Region,
   rao,
   raz,
+  registers,
   type UserWrite,
   userWi,
-  WORD,
   WORD_OR_BYTE,
   WORD_OR_LONG,
   type Write,
@@ -46,7 +47,7 @@ export function setIidr(gic: Gic, value: number): number {
   const revision = (value & REVISION_MASK) >>> REVISION_SHIFT;
   const isOther = ((iidr(gic) ^ value) & ~REVISION_MASK) !== 0;
   if (isOther || !gic.profile.revisions.includes(revision)) return -ERRNO.EINVAL;
-  gic.revision = revision;
+  if (!gic.profile.revisionKept) gic.revision = revision;
   return 0;
 }
 
@@ -109,20 +110,6 @@ function sharedRegions(region: Region): Region[] {
     { ...region, offset: offset + own, length: region.length - own },
   ];
 }
-
-const perIrq = (
-  offset: number,
-  bitsPerIrq: number,
-  handlers: Pick<Region, 'read' | 'write' | 'userRead' | 'userWrite'>,
-  widths: readonly number[] = WORD,
-): Region => ({ offset, length: bitsPerIrq * 128, widths, bitsPerIrq, ...handlers });
-
-const registers = (
-  offset: number,
-  length: number,
-  handlers: Pick<Region, 'read' | 'write' | 'userRead' | 'userWrite'>,
-  widths: readonly number[] = WORD,
-): Region => ({ offset, length, widths, bitsPerIrq: 0, ...handlers });
 
 const nothing = { read: raz, write: wi };
 

@@ -63,7 +63,7 @@ export const enable = {
   read: bitsOf(irq => irq.enabled),
   set: forOnes((irq, { gic }) => {
     // The device may have moved the line while nobody looked.
-    if (irq.input !== undefined) irq.lineLevel = gic.inputLevel(irq);
+    if (irq.isMapped) irq.lineLevel = gic.inputLevel(irq);
     irq.enabled = true;
     gic.queue(irq);
   }),
@@ -108,7 +108,7 @@ const userSetPending = accepted(forOnes(setPending));
 const userClearPending = accepted(forOnes(clearPending));
 
 export const pending = {
-  read: bitsOf((irq, { gic }) => (irq.input === undefined ? irq.pending : gic.inputLevel(irq))),
+  read: bitsOf((irq, { gic }) => (irq.isMapped ? gic.inputLevel(irq) : irq.pending)),
   set: forOnes(unlessV2Sgi(setPending)),
   clear: forOnes(unlessV2Sgi(clearPending)),
   /** What was latched, of a GICv3; userspace has levels by an attribute of their own. */
@@ -125,7 +125,7 @@ export const pending = {
 /** @param requester - the CPU whose guest writes; 0: userspace does */
 const changeActive = (isActive: boolean, isUser: boolean) =>
   forOnes((irq, cpu) => {
-    if (irq.input !== undefined) {
+    if (irq.isMapped) {
       // A timer's is the hardware's, of which userspace sees nothing.
       if (!isUser) irq.active = isActive;
     } else {

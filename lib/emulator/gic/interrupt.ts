@@ -29,8 +29,10 @@ export class Interrupt {
   queuedAt: CpuInterface | undefined;
   /** The device in the kernel whose line it is; userspace moves it in vain. */
   owner: object | undefined;
-  /** The level of the timer that it belongs to (`irq->hw`). */
+  /** The level of the timer that it belongs to. */
   input: (() => boolean) | undefined;
+  /** That timer's interrupt is one of the host's (`irq->hw`). */
+  isMapped = false;
 
   constructor(intid: number, target: CpuInterface | undefined) {
     this.intid = intid;

@@ -74,7 +74,8 @@ class IrqfdTable implements Irqfds {
     if (!this.#gic.initialized) return -ERRNO.EAGAIN;
     if (!event.isOpen || resample?.isOpen === false) return -ERRNO.EBADF;
     if (this.#irqfds.some(irqfd => irqfd.event === event)) return -ERRNO.EBUSY;
-    const release = event.consume(() => this.#move(gsi, true));
+    const drains = this.#gic.vm.host.profile.gics?.irqfdDrains !== false;
+    const release = event.consume({ drains, onSignal: () => this.#move(gsi, true) });
     this.#irqfds.push({ event, gsi, resample, release });
     // What was signalled before stays counted, and is a pulse (`irqfd_inject`).
     if (event.isSignalled) {

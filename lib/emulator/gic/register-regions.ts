@@ -37,6 +37,24 @@ export const rao: Read = () => 0xffff_ffff;
 export const wi: Write = () => {};
 export const userWi: UserWrite = () => 0;
 
+export type Handlers = Pick<Region, 'read' | 'write' | 'userRead' | 'userWrite'>;
+
+/** A register with so many bits for each of 1024 interrupts. */
+export const perIrq = (
+  offset: number,
+  bitsPerIrq: number,
+  handlers: Handlers,
+  widths: readonly number[] = WORD,
+): Region => ({ offset, length: bitsPerIrq * 128, widths, bitsPerIrq, ...handlers });
+
+/** Other registers, of so many bytes. */
+export const registers = (
+  offset: number,
+  length: number,
+  handlers: Handlers,
+  widths: readonly number[] = WORD,
+): Region => ({ offset, length, widths, bitsPerIrq: 0, ...handlers });
+
 /** The first interrupt that an offset within a region of so many bits for each is about (`VGIC_ADDR_TO_INTID`). */
 export function intidAt(offset: number, bitsPerIrq: number): number {
   return Math.floor(((offset & (bitsPerIrq * 128 - 1)) * 8) / bitsPerIrq);

@@ -42,6 +42,14 @@ export class ExitArea {
     return this.#view.getBigUint64(40, true);
   }
 
+  /** @param far - of a watchpoint; for others the kernel leaves what is there */
+  debug(esr: bigint, far: bigint | undefined): void {
+    this.exit(KVM_EXIT.KVM_EXIT_DEBUG, view => {
+      view.setUint32(32, Number(esr), true);
+      if (far !== undefined) view.setBigUint64(40, far, true);
+    });
+  }
+
   armNisv(esrIss: bigint, faultIpa: number): void {
     this.exit(KVM_EXIT.KVM_EXIT_ARM_NISV, view => {
       view.setBigUint64(32, esrIss, true);

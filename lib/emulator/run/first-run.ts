@@ -5,11 +5,11 @@
  * @packageDocumentation
  */
 import { ERRNO } from '../../abi/errno.ts';
-import { sysRegId } from '../../abi/register-id.ts';
 import { KVM_ARM_VCPU } from '../../abi/vcpu-features.ts';
 import type { Result } from '../../backend.ts';
+import { clearGicFields } from '../gic-fields.ts';
 import { isPpi } from '../intids.ts';
-import { cellsOf, hasFeature } from '../register-access.ts';
+import { hasFeature } from '../register-access.ts';
 import type { VcpuState } from '../state.ts';
 import type { GuestTimer } from './guest-timers.ts';
 
@@ -30,20 +30,10 @@ function completeGic({ vm }: VcpuState): Result {
   return vm.gic?.mapResources() ?? 0;
 }
 
-const GIC_FIELDS = [
-  [sysRegId(3, 0, 0, 4, 0), 24n], // ID_AA64PFR0_EL1
-  [sysRegId(3, 0, 0, 1, 1), 28n], // ID_PFR1_EL1
-] as const;
-
 /** `kvm_finalize_sys_regs`, sys_regs.c: the system registers of a GIC are there with a GICv3. */
 function settleIdentity(vcpu: VcpuState): Result {
-  const { vm, configuration } = vcpu;
-  if (!vm.host.profile.behaviours.identitySettledByRun || vm.gic?.model === 3) return 0;
-  for (const [id, shift] of GIC_FIELDS) {
-    const { cell, scope } = configuration!.registers.get(id)!;
-    const cells = cellsOf(vcpu, scope);
-    cells[cell] = cells[cell]! & ~(0xfn << shift);
-  }
+  const { vm } = vcpu;
+  if (vm.host.profile.behaviours.identitySettledByRun && vm.gic?.model !== 3) clearGicFields(vcpu);
   return 0;
 }
 
@@ -55,7 +45,11 @@ function enableTimers(vcpu: VcpuState, timers: Timers): Result {
   for (const [timer, ppi] of ppis) if (cpu.gic.setOwner(cpu, ppi, timer) < 0) return -ERRNO.EINVAL;
   if (new Set(ppis.map(([, ppi]) => ppi)).size < ppis.length) return -ERRNO.EINVAL;
   vm.timerPpisFixed = vcpu.timersEnabled = true;
-  for (const [timer, ppi] of ppis) cpu.privateIrqs[ppi]!.input = () => timer.fires;
+  for (const [n, [timer, ppi]] of ppis.entries()) {
+    const irq = cpu.privateIrqs[ppi]!;
+    irq.input = () => timer.fires;
+    irq.isMapped = n === 0 || vm.host.profile.gics?.physicalTimerMapped === true;
+  }
   return 0;
 }
 

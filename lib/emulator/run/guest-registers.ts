@@ -6,8 +6,10 @@
  */
 import { encodeRegisterId, sysRegId } from '../../abi/register-id.ts';
 import type { Cpu } from '../cpu/cpu.ts';
+import type { Debug } from '../cpu/debug.ts';
 import { encodingOf, type Refusal, type SystemRegisters } from '../cpu/system-registers.ts';
 import type { VcpuState } from '../state.ts';
+import { debugOf } from './debug-registers.ts';
 import { readIcc, writeIcc } from './guest-gic.ts';
 import { GuestTimer } from './guest-timers.ts';
 
@@ -62,6 +64,8 @@ const NEEDS: ReadonlyMap<number, readonly [id: bigint, shift: bigint]> = new Map
   [encodingOf(3, 0, 5, 3, 0), [ID_AA64PFR0_EL1, 28n]], // ERRIDR_EL1: RAS
 ]);
 
+const ACTLR_EL1 = encodingOf(3, 0, 1, 0, 1);
+
 interface Access {
   read?(registers: GuestRegisters, cpu: Cpu): bigint;
   write?(registers: GuestRegisters, value: bigint): void;
@@ -70,7 +74,8 @@ interface Access {
 const razWi: Access = { read: () => 0n, write: () => {} };
 const readOnly = (id: bigint): Access => ({ read: registers => registers.value(id) ?? 0n });
 
-/** OSLSR_EL1: the lock is implemented (bit 3), and whether it is locked (bit 1). */
+/** The lock is implemented (bit 3), and whether it is locked (bit 1). Before Linux 5.18 KVM has none (`trap_raz_wi`). */
+const OSLSR_EL1 = sysRegId(2, 0, 1, 1, 4);
 const OSLM = 8n;
 const OSLK = 2n;
 
@@ -111,6 +116,15 @@ const ACCESSES: ReadonlyMap<number, Access> = new Map<number, Access>([
   ...timer('virtual', 3),
   ...timer('physical', 2),
   [encodingOf(3, 1, 0, 0, 0), { read: (registers, cpu) => registers.cacheSize(cpu) }],
+  [
+    encodingOf(3, 2, 0, 0, 0),
+    {
+      read: registers => registers.selectedCache,
+      write: (registers, value) => {
+        registers.selectedCache = value;
+      },
+    },
+  ],
   [encodingOf(3, 1, 0, 0, 1), readOnly(sysRegId(3, 1, 0, 0, 1))],
   [encodingOf(3, 1, 0, 0, 7), readOnly(sysRegId(3, 1, 0, 0, 7))],
   [encodingOf(3, 3, 0, 0, 1), readOnly(sysRegId(3, 3, 0, 0, 1))],
@@ -119,23 +133,13 @@ const ACCESSES: ReadonlyMap<number, Access> = new Map<number, Access>([
   ...[0, 1, 2, 3].map((op2): [number, Access] => [encodingOf(3, 0, 10, 4, op2), razWi]),
   [encodingOf(3, 0, 10, 4, 7), { read: () => 0n }],
   // ACTLR_EL1 (`access_actlr`).
-  [
-    encodingOf(3, 0, 1, 0, 1),
-    { read: registers => registers.value(sysRegId(3, 0, 1, 0, 1)) ?? 0n, write: () => {} },
-  ],
+  [ACTLR_EL1, { read: registers => registers.value(sysRegId(3, 0, 1, 0, 1)) ?? 0n, write: () => {} }],
   [encodingOf(3, 0, 12, 1, 0), { read: registers => registers.pendingInterrupts }],
   // MDCCSR_EL0: no debugger talks to the guest.
   [encodingOf(2, 3, 0, 1, 0), { read: () => 0n }],
   // The OS lock and its neighbours; MDRAR_EL1, OSDLR_EL1, DBGPRCR_EL1 and the claim tags do nothing.
-  [
-    encodingOf(2, 0, 1, 0, 4),
-    {
-      write: (registers, value) => {
-        registers.isLocked = (value & 1n) === 1n;
-      },
-    },
-  ],
-  [encodingOf(2, 0, 1, 1, 4), { read: ({ isLocked }) => OSLM | (isLocked ? OSLK : 0n) }],
+  [encodingOf(2, 0, 1, 0, 4), { write: (registers, value) => registers.lock((value & 1n) === 1n) }],
+  [encodingOf(2, 0, 1, 1, 4), { read: registers => registers.value(OSLSR_EL1) ?? OSLM }],
   [encodingOf(2, 0, 1, 0, 0), { read: () => 0n }],
   [encodingOf(2, 0, 1, 3, 4), razWi],
   [encodingOf(2, 0, 1, 4, 4), razWi],
@@ -147,14 +151,19 @@ const ACCESSES: ReadonlyMap<number, Access> = new Map<number, Access>([
 /** ISR_EL1: A, I and F. */
 const ISR = { A: 1n << 8n, I: 1n << 7n, F: 1n << 6n } as const;
 
+/** op0 2. */
+const isDebug = (encoding: number): boolean => encoding >> 14 === 2;
+
+/** What leaves the guest (MDCR_EL2.TDA and TDOSA, HCR_EL2.TID3 and TACR); the rest KVM lets the CPU answer. */
+const isTrapped = (encoding: number): boolean =>
+  isDebug(encoding) || (isIdentification(encoding) && encoding >= FIRST_FEATURE) || encoding === ACTLR_EL1;
+
 /** CRn 14 of op1 3: what changes there changes when a timer fires. */
 const isTimer = (encoding: number): boolean => encoding >> 7 === encodingOf(3, 3, 14, 0, 0) >> 7;
 
 export class GuestRegisters implements SystemRegisters {
   readonly virtual: GuestTimer;
   readonly physical: GuestTimer;
-  /** OSLAR_EL1.OSLK. */
-  isLocked = false;
   readonly #vcpu: VcpuState;
 
   constructor(vcpu: VcpuState) {
@@ -171,8 +180,34 @@ export class GuestRegisters implements SystemRegisters {
     return typeof value === 'bigint' ? value : undefined;
   }
 
+  /** OSLAR_EL1.OSLK. */
+  lock(locked: boolean): void {
+    const cell = this.#vcpu.configuration!.registers.get(OSLSR_EL1)?.cell;
+    if (cell !== undefined) this.#vcpu.cells[cell] = OSLM | (locked ? OSLK : 0n);
+  }
+
+  /** What the CPU has to look for by the debug registers. */
+  get debug(): Debug | undefined {
+    return debugOf(this.#vcpu, id => this.value(id) ?? 0n);
+  }
+
   get counterHz(): bigint {
     return BigInt(this.#vcpu.vm.host.profile.counterHz);
+  }
+
+  /** CSSELR_EL1: 4 bits where the hardware has it while the guest runs, which was until KVM made CLIDR_EL1 up. */
+  get selectedCache(): bigint {
+    return this.value(CSSELR_EL1)!;
+  }
+
+  set selectedCache(value: bigint) {
+    const isOfHardware = this.#vcpu.vm.host.profile.behaviours.clidr === 'fixed';
+    this.#vcpu.configuration!.registers.get(CSSELR_EL1)!.set(this.#vcpu, isOfHardware ? value & 0xfn : value);
+  }
+
+  /** What the hardware makes of registers that the program has set. */
+  enter(): void {
+    if (this.value(CSSELR_EL1) !== undefined) this.selectedCache = this.selectedCache;
   }
 
   /**
@@ -207,6 +242,7 @@ export class GuestRegisters implements SystemRegisters {
     const icc = gic?.findIcc(encoding);
     if (icc !== undefined) return readIcc(gic!, icc);
     if (!this.#has(encoding)) return 'undefined';
+    if (isTrapped(encoding)) cpu.emulated = true;
     const access = ACCESSES.get(encoding);
     if (access !== undefined) return access.read?.(this, cpu) ?? 'undefined';
     const value = this.value(SYSTEM_REGISTER | BigInt(encoding));
@@ -219,11 +255,13 @@ export class GuestRegisters implements SystemRegisters {
     const icc = gic?.findIcc(encoding);
     if (icc !== undefined) return writeIcc(gic!, icc, value);
     if (!this.#has(encoding)) return 'undefined';
+    if (isTrapped(encoding)) cpu.emulated = true;
     const access = ACCESSES.get(encoding);
     if (access !== undefined) {
       if (access.write === undefined) return 'undefined';
       access.write(this, value);
       if (isTimer(encoding)) cpu.stop();
+      else if (isDebug(encoding)) cpu.setDebug(this.debug);
       return undefined;
     }
     if (isIdentification(encoding)) return 'undefined';
@@ -231,6 +269,7 @@ export class GuestRegisters implements SystemRegisters {
     if (register === undefined || register.isPresent?.(this.#vcpu) === false) return 'undefined';
     // What userspace may not write, a guest writes in vain.
     register.set(this.#vcpu, keptByDebug(encoding, value));
+    if (isDebug(encoding)) cpu.setDebug(this.debug);
     return undefined;
   }
 }

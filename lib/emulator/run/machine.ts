@@ -54,6 +54,7 @@ function makeMachine(vcpu: VcpuState): Machine {
     hasFeature: feature => features.has(feature),
     physicalBits: PHYSICAL_BITS[Number(read(ID_AA64MMFR0_EL1) & 0xfn)] ?? 48,
     ipaBits: vcpu.vm.ipaBits,
+    cutsSignedReads: vcpu.vm.host.profile.behaviours.signedReadsCut,
     onGap: warn,
   });
 }

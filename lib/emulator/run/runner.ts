@@ -11,6 +11,7 @@ import { KVM_ARM_VCPU } from '../../abi/vcpu-features.ts';
 import type { Result } from '../../backend.ts';
 import { guestCall } from '../calls/guest-call.ts';
 import { Cpu } from '../cpu/cpu.ts';
+import { classOf, EC } from '../cpu/exceptions.ts';
 import type { MmioExit } from '../cpu/exits.ts';
 import { enterException } from '../exceptions.ts';
 import { applyPendingReset } from '../init.ts';
@@ -52,6 +53,8 @@ export class VcpuRunner implements Runner, Runnable {
   #loaded = false;
   /** For an interrupt: it has executed WFI. */
   #waits = false;
+  /** PSTATE.SS of the guest, while a debugger has it. */
+  #ownStep = false;
 
   constructor(vcpu: VcpuState) {
     const { machine, scheduler } = machineOf(vcpu);
@@ -92,9 +95,12 @@ export class VcpuRunner implements Runner, Runnable {
     }
     if (vcpu.gic !== undefined) loadGic(vcpu.gic);
     vcpu.vm.machine!.suspectMemory();
+    // Each entry of a guest that is stepped begins with its registers.
+    if (vcpu.guestDebug?.singleStep) this.settle();
     if (this.#cpu.pendingMmio !== undefined) {
       this.#load();
       this.#cpu.completeMmio(this.#area.mmioData);
+      this.#stepAnew();
     }
     if (!vcpu.kicked) return undefined;
     // immediate_exit: the last reason stays.
@@ -109,6 +115,13 @@ export class VcpuRunner implements Runner, Runnable {
   }
 
   step(budget: number): Result | 'ran' | 'waits' {
+    const result = this.#step(budget);
+    // `kvm_timer_update_run`: whatever the reason, the program finds the lines as they are.
+    if (typeof result === 'number' && this.#vcpu.gic === undefined) this.#linesChanged();
+    return result;
+  }
+
+  #step(budget: number): Result | 'ran' | 'waits' {
     const vcpu = this.#vcpu;
     const { clock } = vcpu.vm;
     if (vcpu.kicked) {
@@ -123,7 +136,7 @@ export class VcpuRunner implements Runner, Runnable {
       applyPendingReset(vcpu);
     }
     if (vcpu.gic !== undefined) enterWithGic(vcpu.gic);
-    else if (this.#linesChanged()) {
+    else if (!this.#sleepsOn && this.#linesChanged()) {
       this.#waits = false;
       this.#area.exit(KVM_EXIT.KVM_EXIT_INTR);
       return -ERRNO.EINTR;
@@ -144,6 +157,7 @@ export class VcpuRunner implements Runner, Runnable {
         return 'ran';
       case 'wfi':
         this.#waits = true;
+        this.#stepAnew();
         return 'ran';
       case 'mmio':
         return this.#mmio(exit);
@@ -155,7 +169,7 @@ export class VcpuRunner implements Runner, Runnable {
       case 'smc':
         return this.#call(exit.reason, exit.immediate);
       case 'debug':
-        throw notEmulated('KVM_SET_GUEST_DEBUG');
+        return this.#debugged(exit.esr, exit.far);
     }
   }
 
@@ -169,6 +183,12 @@ export class VcpuRunner implements Runner, Runnable {
     return 0;
   }
 
+  /** The guest is entered again: to some kernels, a step that begins. */
+  #stepAnew(): void {
+    const { guestDebug, vm } = this.#vcpu;
+    if (guestDebug?.singleStep && !vm.host.profile.behaviours.stepKept) this.#cpu.state.singleStep = true;
+  }
+
   #call(conduit: 'hvc' | 'smc', immediate: number): Result | 'ran' {
     const cpu = this.#cpu;
     // Other vCPUs and the profile's rules read the caller's registers where the ioctls have them.
@@ -178,20 +198,42 @@ export class VcpuRunner implements Runner, Runnable {
       set: (n, value) => cpu.setX(n, value),
     });
     if (outcome.kind === 'wait') this.#waits = true;
-    if (outcome.kind !== 'exit') return 'ran';
+    if (outcome.kind !== 'exit') {
+      this.#stepAnew();
+      return 'ran';
+    }
     this.#area.exit(outcome.reason, outcome.fill);
     return 0;
   }
 
+  /** A step that has its exit is over (`kvm_handle_guest_debug`, handle_exit.c). */
+  #debugged(esr: bigint, far: bigint | undefined): Result {
+    this.#area.debug(esr, far);
+    const { stepKept } = this.#vcpu.vm.host.profile.behaviours;
+    if (stepKept && classOf(esr) === EC.stepLower) this.#cpu.state.singleStep = true;
+    return 0;
+  }
+
   #mmio({ address, size, data }: MmioExit): Result | 'ran' {
-    const { gic } = this.#vcpu;
+    const { gic, vm } = this.#vcpu;
     const frame = gic && findFrame(gic.gic, address, size);
     if (frame !== undefined) {
       this.#cpu.completeMmio(data === undefined ? frame.read(gic!) : frame.write(gic!, data));
+      this.#stepAnew();
+      return 'ran';
+    }
+    if (data !== undefined && vm.ioEventFds.takesWrite(BigInt(address), size, data)) {
+      this.#cpu.completeMmio();
+      this.#stepAnew();
       return 'ran';
     }
     this.#area.mmio(address, size, data);
     return 0;
+  }
+
+  /** It waits, and not for its timers (`timersEndWaits`). */
+  get #sleepsOn(): boolean {
+    return this.#waits && !this.#vcpu.vm.host.profile.behaviours.timersEndWaits;
   }
 
   /**
@@ -242,6 +284,7 @@ export class VcpuRunner implements Runner, Runnable {
 
   settle(): void {
     if (!this.#loaded) return;
+    this.#putStep();
     const { serror } = this.#cpu;
     storeRegisters(this.#vcpu, this.#cpu);
     this.#vcpu.serror = serror;
@@ -256,10 +299,31 @@ export class VcpuRunner implements Runner, Runnable {
       enterException(vcpu, 'sync');
     }
     loadRegisters(vcpu, this.#cpu);
+    this.#registers.enter();
     this.#cpu.setSerror(vcpu.serror);
     this.#cpu.setIrq(vcpu.irq);
     this.#cpu.setFiq(vcpu.fiq);
+    this.#cpu.setDebug(this.#registers.debug);
+    this.#loadStep();
     this.#loaded = true;
+  }
+
+  /** PSTATE.SS is the debugger's while it steps (`kvm_vcpu_load_debug`, debug.c). */
+  #loadStep(): void {
+    const { guestDebug, stepPending } = this.#vcpu;
+    if (!guestDebug?.singleStep) return;
+    const { state } = this.#cpu;
+    this.#ownStep = state.singleStep;
+    state.singleStep = !stepPending;
+  }
+
+  /** And the guest's again (`kvm_vcpu_put_debug`): some kernels leave it as it is. */
+  #putStep(): void {
+    const { guestDebug, vm } = this.#vcpu;
+    if (!guestDebug?.singleStep || !vm.host.profile.behaviours.stepKept) return;
+    const { state } = this.#cpu;
+    this.#vcpu.stepPending = !state.singleStep;
+    state.singleStep = this.#ownStep;
   }
 
   forget(): void {

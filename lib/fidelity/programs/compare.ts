@@ -3,8 +3,9 @@
  *
  * @packageDocumentation
  */
-import { formatProgram, type Program } from './program.ts';
+
 import { passedOver } from './not-compared.ts';
+import { formatProgram, type Program } from './program.ts';
 import { formatOutcome, type Ground, type Outcome } from './run-program.ts';
 
 /** Two machines of the same make. */

@@ -5,7 +5,8 @@
  */
 import { decodeRegisterId } from '../../abi/register-id.ts';
 import { parseRegister } from '../../abi/register-names.ts';
-import { cpuGaps } from '../../emulator/cpu-features.ts';
+import { featureMask } from '../../abi/vcpu-features.ts';
+import { cpuFeatures, cpuGaps } from '../../emulator/cpu-features.ts';
 import type { HostProfile } from '../../emulator/profile.ts';
 import { Random } from '../random.ts';
 import { ALIASES, DATA_SIZE, PSTATE, RAM, SCTLR, START, TCR } from './ground.ts';
@@ -42,8 +43,9 @@ const TCR_BITS = [
 ] as const;
 const CPACR_FPEN = 20n;
 
-/** Rounding modes, flush to zero, default NaN, and that of halves. */
-const FPCRS = [0n, 0n, 0x40_0000n, 0x80_0000n, 0xc0_0000n, 0x100_0000n, 0x200_0000n, 0x8_0000n];
+/** Rounding modes, flush to zero, default NaN; flush to zero of halves, which a CPU without them drops when FP is used. */
+const FPCRS = [0n, 0n, 0x40_0000n, 0x80_0000n, 0xc0_0000n, 0x100_0000n, 0x200_0000n];
+const FPCR_FZ16 = 0x8_0000n;
 
 /** EL1h, EL1t, EL0t. */
 const MODES = [5n, 5n, 4n, 0n, 0n];
@@ -90,11 +92,14 @@ function address(random: Random): bigint {
 /** What programs for a host are made of. */
 export class ProgramGenerator {
   readonly #gaps: ReadonlySet<string>;
+  readonly #fpcrs: readonly bigint[];
   /** Encodings of system registers. */
   readonly #registers: readonly number[];
 
   constructor(profile: HostProfile) {
     this.#gaps = new Set(cpuGaps(profile).map(({ feature }) => feature));
+    const hasHalves = cpuFeatures(profile, Number(featureMask(['PSCI_0_2']))).has('FP16');
+    this.#fpcrs = hasHalves ? [...FPCRS, FPCR_FZ16] : FPCRS;
     this.#registers = profile.registers
       .map(({ id }) => BigInt(`0x${id}`))
       .filter(id => decodeRegisterId(id).kind === 'sysreg')
@@ -111,7 +116,7 @@ export class ProgramGenerator {
     set('SCTLR_EL1', sctlr(random));
     set('TCR_EL1', flipped(TCR, TCR_BITS, random));
     set('CPACR_EL1', BigInt(random.oneIn(10) ? random.below(4) : 3) << CPACR_FPEN);
-    set('FPCR', random.pick(FPCRS));
+    set('FPCR', random.pick(this.#fpcrs));
     // Without bit 4: AArch32 is a gap.
     set('SPSR_EL1', random.oneIn(8) ? random.u64() & 0xffff_ffefn : pstate(random));
     set('ELR_EL1', BigInt(START + 4 * (1 + random.below(length))));

@@ -74,8 +74,7 @@ export function pristine(): Uint8Array {
   const words = new Uint32Array(bytes.buffer);
   const at = (address: number) => (address - RAM) / 4;
   for (let code = CODE; code < VECTORS; code += 4) words[at(code)] = readFrom(code, END);
-  for (let n = 0; n < VECTORS_SIZE; n += 4)
-    words[at(VECTORS + n)] = readFrom(VECTORS + n, VECTOR_EXITS + n);
+  for (let n = 0; n < VECTORS_SIZE; n += 4) words[at(VECTORS + n)] = readFrom(VECTORS + n, VECTOR_EXITS + n);
 
   const descriptors = new BigUint64Array(bytes.buffer);
   /** TTBR0_EL1 and TTBR1_EL1 have the same. */

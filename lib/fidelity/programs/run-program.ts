@@ -4,28 +4,34 @@
  *
  * @packageDocumentation
  */
-import { errnoName } from '../../abi/errno.ts';
+import { ERRNO, errnoName } from '../../abi/errno.ts';
 import { KVM_EXIT, KVM_RUN_SIZE } from '../../abi/exits.ts';
 import { wordOffsets } from '../../abi/register-id.ts';
 import { formatRegister, parseRegister } from '../../abi/register-names.ts';
-import { encodeVcpuInit, STRUCT_SIZE, decodeVcpuInit } from '../../abi/structs.ts';
+import { decodeVcpuInit, encodeVcpuInit, STRUCT_SIZE } from '../../abi/structs.ts';
 import { featureMask } from '../../abi/vcpu-features.ts';
 import type { KvmHandle, VcpuHandle, VmHandle } from '../../backend.ts';
 import { allocate } from '../../memory.ts';
 import {
-  DATA_SIZE,
   DEFAULTS,
   END,
   MAX_WORDS,
-  PSTATE as RESET_PSTATE,
   pristine,
   RAM,
   RAM_SIZE,
+  PSTATE as RESET_PSTATE,
   START,
   VECTOR_EXITS,
   VECTORS_SIZE,
 } from './ground.ts';
-import { comparedPart, comparedPstate, type ExceptionExit, isCompared, wordAt } from './not-compared.ts';
+import {
+  comparedPart,
+  comparedValue,
+  ENDLESS,
+  type ExceptionExit,
+  isCompared,
+  wordAt,
+} from './not-compared.ts';
 import type { Program } from './program.ts';
 import { ramByte } from './values.ts';
 
@@ -88,8 +94,8 @@ export class Ground {
   readonly #now: BigUint64Array;
   readonly #wanted: BigUint64Array;
   readonly #status: Int32Array;
-  /** The last exit was for an address without memory: the next run completes the access, which moves the PC on. */
-  #isPending = false;
+  /** The last program was stopped by the timer. */
+  #hasFired = false;
 
   /** @param watchdog - ticks of the counter, after which a program that does not end is stopped */
   constructor(kvm: KvmHandle, watchdog: bigint) {
@@ -112,7 +118,7 @@ export class Ground {
     this.#ram.set(this.#pristine);
     // The first run settles what the vCPU is: a kernel then takes the interrupt controller from ID registers.
     for (const [id, value] of DEFAULTS) this.#set(id, value);
-    this.#setPc(BigInt(START));
+    this.#set(PC, BigInt(START));
     if (this.#continue([], [])) throw new Error('a program without instructions does not end');
     this.#read();
     this.#base = this.#now.slice();
@@ -154,10 +160,6 @@ export class Ground {
       values[at] = BigInt.asUintN(64, rest);
   }
 
-  #setPc(address: bigint): void {
-    this.#set(PC, BigInt.asUintN(64, this.#isPending ? address - 4n : address));
-  }
-
   /** Gives the vCPU what the program begins with, as far as it has not got it. */
   #prepare(registers: Program['registers'], words: readonly number[]): void {
     const code = new Uint32Array(this.#ram.buffer, this.#ram.byteOffset + START - RAM, words.length);
@@ -180,7 +182,7 @@ export class Ground {
     const refused = status.findIndex(result => result < 0);
     if (refused >= 0)
       throw new Error(`KVM_SET_ONE_REG of ${formatRegister(due[refused]!)}: ${errnoName(-status[refused]!)}`);
-    this.#setPc(BigInt(START));
+    this.#set(PC, BigInt(START));
     this.#wanted[this.#starts[pc]!] = BigInt(START);
     this.#set(TIMER_CVAL, this.#get(TIMER_CNT) + this.#watchdog);
     this.#set(TIMER_CTL, 1n);
@@ -189,33 +191,47 @@ export class Ground {
   /** Runs to the next exit. @returns whether the program goes on */
   #continue(exits: Outcome['exits'][number][], words: readonly number[]): boolean {
     const result = this.#vcpu.run(this.#run);
-    this.#isPending = false;
+    if (result === -ERRNO.EINTR) {
+      // The timer's line, which the last program had raised, has fallen: that is told before anything runs.
+      this.#hasFired = !this.#hasFired;
+      if (this.#hasFired) exits.push(ENDLESS);
+      return !this.#hasFired;
+    }
     if (result < 0) {
       exits.push(`${errnoName(-result)} at ${this.#get(PC).toString(16)}`);
       return false;
     }
     const view = this.#view;
     const reason = view.getUint32(8, true);
-    if (reason === KVM_EXIT.KVM_EXIT_INTR) {
-      exits.push('does not end');
-      return false;
-    }
     if (reason !== KVM_EXIT.KVM_EXIT_MMIO) {
       exits.push(`exit ${reason} ${Buffer.from(this.#run.subarray(32, 64)).toString('hex')}`);
       return false;
     }
-    this.#isPending = true;
     const address = Number(view.getBigUint64(32, true));
-    if (address === END) return false;
-    if (address >= VECTOR_EXITS && address < VECTOR_EXITS + VECTORS_SIZE)
+    if (address === END) {
+      this.#completeAccess();
+      return false;
+    }
+    if (address >= VECTOR_EXITS && address < VECTOR_EXITS + VECTORS_SIZE) {
+      this.#completeAccess();
       return this.#exception(exits, address - VECTOR_EXITS, words);
+    }
     const size = view.getUint32(48, true);
     const isWrite = view.getUint8(52) === 1;
     const data = this.#run.subarray(40, 40 + size);
     // Of QEMU's syndromes none says that the sign is to be extended (do_gpr_ld, target/arm/translate-a64.c).
     if (!isWrite) for (let n = 0; n < size; n++) data[n] = ramByte(address - RAM + n) & 0x7f;
-    exits.push(`${isWrite ? 'writes' : 'reads'} ${address.toString(16)} ${Buffer.from(data).toString('hex')}`);
+    exits.push(
+      `${isWrite ? 'writes' : 'reads'} ${address.toString(16)} ${Buffer.from(data).toString('hex')}`,
+    );
+    this.#completeAccess();
     return true;
+  }
+
+  /** Ends the access without memory that the vCPU left for, and executes nothing after it. */
+  #completeAccess(): void {
+    this.#vcpu.kick();
+    this.#vcpu.run(this.#run);
   }
 
   /** Goes on after the instruction that raised it, if that is one of the program's. */
@@ -234,18 +250,16 @@ export class Ground {
       this.#set(PSTATE, exit.pstate);
       return false;
     }
-    this.#setPc(after);
+    this.#set(PC, after);
     this.#set(PSTATE, (spsr & 0x1fn) < 6n ? spsr & ~ILLEGAL : RESET_PSTATE);
     return true;
   }
 
   *#changedRegisters(): Generator<string> {
     for (const [index, id] of this.#ids.entries()) {
-      const [was, is] = [this.#wanted, this.#now]
-        .map(values => this.#value(values, index))
-        .map(each =>
-          id === PSTATE || id === SPSR ? comparedPstate(each) : each,
-        );
+      const [was, is] = [this.#wanted, this.#now].map(values =>
+        comparedValue(id, this.#value(values, index)),
+      );
       if (is !== was) yield `${formatRegister(id)}=${is!.toString(16)}`;
     }
   }

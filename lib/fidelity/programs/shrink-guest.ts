@@ -4,10 +4,11 @@
  *
  * @packageDocumentation
  */
-import { ProgramGenerator } from './generate.ts';
-import { shrinkProgram } from './compare.ts';
-import { emulatedGround, nativeGround } from './grounds.ts';
+
 import { loadHost } from '../../emulator/load-host.ts';
+import { shrinkProgram } from './compare.ts';
+import { ProgramGenerator } from './generate.ts';
+import { emulatedGround, nativeGround } from './grounds.ts';
 
 const [host = '', ...seeds] = process.argv.slice(2);
 const profile = loadHost(host);

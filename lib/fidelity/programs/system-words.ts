@@ -4,9 +4,10 @@
  *
  * @packageDocumentation
  */
-import { encodingOf } from '../../emulator/cpu/system-registers.ts';
+
 import { SYSTEM } from '../../emulator/cpu/a64/system.ts';
 import { parsePattern } from '../../emulator/cpu/pattern.ts';
+import { encodingOf } from '../../emulator/cpu/system-registers.ts';
 import type { Random } from '../random.ts';
 
 const isHint = (bits: string) => bits.startsWith('110101010000001100');
@@ -67,11 +68,23 @@ export function systemWord(random: Random, registers: readonly number[]): number
     [6, () => random.pick(registers)],
     [4, () => random.pick(HIDDEN)],
     [2, () => random.pick(registers) ^ (1 << random.below(8))],
-    [1, () => encodingOf(2 + random.below(2), random.below(8), random.below(16), random.below(16), random.below(8))],
+    [
+      1,
+      () =>
+        encodingOf(2 + random.below(2), random.below(8), random.below(16), random.below(16), random.below(8)),
+    ],
   ])();
   return random.weighted<() => number>([
     [5, () => access(true, isVolatile(encoding) ? encodingOf(3, 0, 0, 0, 5) : encoding, t)],
-    [4, () => access(DECISIVE.has(encoding) || isVolatile(encoding), isVolatile(encoding) ? encodingOf(3, 0, 0, 0, 5) : encoding, t)],
+    [
+      4,
+      () =>
+        access(
+          DECISIVE.has(encoding) || isVolatile(encoding),
+          isVolatile(encoding) ? encodingOf(3, 0, 0, 0, 5) : encoding,
+          t,
+        ),
+    ],
     // MSR of an immediate.
     [
       2,

@@ -11,7 +11,7 @@ import { loadHost } from '../../emulator/load-host.ts';
 import { comparedText } from './compare.ts';
 import { ProgramGenerator } from './generate.ts';
 import { emulatedGround } from './grounds.ts';
-import { type Program, formatProgram } from './program.ts';
+import { formatProgram, type Program } from './program.ts';
 import { formatOutcome, type Outcome } from './run-program.ts';
 
 /** Parts of an outcome: exits, and of the changes those of general registers, of vectors, of memory, and all others. */
@@ -23,6 +23,9 @@ const PART_OF_CHANGE: readonly (readonly [RegExp, (typeof PARTS)[number]])[] = [
   [/^memory/, 'memory'],
 ];
 
+/** In the place of digests of a program of which less is compared now than when it ran. */
+const NOT_KEPT = '-';
+
 /** Characters of each digest: 18 bits. */
 const DIGEST = 3;
 
@@ -33,9 +36,12 @@ function abridged(line: string, program: Program, emulated: Outcome): string {
   const compared = comparedText(line, program, emulated).split('; ');
   const isWhole = compared.length === line.split('; ').length;
   const changes = isWhole ? compared.pop()!.split(' ') : [];
-  const partOf = (change: string) => PART_OF_CHANGE.find(([pattern]) => pattern.test(change))?.[1] ?? 'others';
+  const partOf = (change: string) =>
+    PART_OF_CHANGE.find(([pattern]) => pattern.test(change))?.[1] ?? 'others';
   return PARTS.map(part =>
-    digest(part === 'exits' ? compared.join('; ') : changes.filter(change => partOf(change) === part).join(' ')),
+    digest(
+      part === 'exits' ? compared.join('; ') : changes.filter(change => partOf(change) === part).join(' '),
+    ),
   ).join('');
 }
 
@@ -77,8 +83,10 @@ export function* programDepartures(host: string): Generator<ProgramDeparture> {
     const program = generator.program(seed);
     const outcome = ground.run(program);
     const now = abridged(formatOutcome(outcome), program, outcome);
-    if (now === line) continue;
-    const parts = PARTS.filter((_, n) => now.slice(DIGEST * n, DIGEST * (n + 1)) !== line.slice(DIGEST * n, DIGEST * (n + 1)));
+    if (now === line || line === NOT_KEPT) continue;
+    const parts = PARTS.filter(
+      (_, n) => now.slice(DIGEST * n, DIGEST * (n + 1)) !== line.slice(DIGEST * n, DIGEST * (n + 1)),
+    );
     yield { seed, program: formatProgram(program), now: formatOutcome(outcome), parts };
   }
 }

@@ -47,7 +47,15 @@ function halfVector(random: Random): bigint {
   return random.weighted<() => bigint>([
     [3, () => integer(random)],
     // Of a size that arithmetic with others of its kind rounds.
-    [2, () => lanes(64, DOUBLES, () => (sign() << 63n) | (BigInt(0x3fa + random.below(12)) << 52n) | (random.u64() >> 12n))],
+    [
+      2,
+      () =>
+        lanes(
+          64,
+          DOUBLES,
+          () => (sign() << 63n) | (BigInt(0x3fa + random.below(12)) << 52n) | (random.u64() >> 12n),
+        ),
+    ],
     [2, () => lanes(32, SINGLES, () => (sign() << 31n) | BigInt(0x3f00_0000 + random.below(0x100_0000)))],
     [1, () => lanes(16, HALVES, () => (sign() << 15n) | BigInt(0x3800 + random.below(0x1000)))],
   ])();

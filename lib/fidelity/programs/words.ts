@@ -3,9 +3,10 @@
  *
  * @packageDocumentation
  */
-import { ATOMIC } from '../../emulator/cpu/a64/exclusives.ts';
+
 import { BRANCH } from '../../emulator/cpu/a64/branches.ts';
 import { CHECKSUMS } from '../../emulator/cpu/a64/checksums.ts';
+import { ATOMIC } from '../../emulator/cpu/a64/exclusives.ts';
 import { FLAGS } from '../../emulator/cpu/a64/flags.ts';
 import { FP } from '../../emulator/cpu/a64/fp.ts';
 import { GAPS } from '../../emulator/cpu/a64/gaps.ts';
@@ -83,11 +84,16 @@ function wordOf(row: Row, random: Random, wordsToGo: number): number {
   // Branches go on, or the program would not end.
   if (!isMemory(pattern)) put('o', width => (width < 14 ? random.u32() : 1 + random.below(wordsToGo)));
   if (!isMemory(pattern)) return word;
-  put('N', () => random.weighted([[8, random.pick(ADDRESSES)], [2, 31], [1, random.below(32)]]));
+  put('N', () =>
+    random.weighted([
+      [8, random.pick(ADDRESSES)],
+      [2, 31],
+      [1, random.below(32)],
+    ]),
+  );
   if (fields.has('o')) put('m', () => (random.oneIn(8) ? random.below(32) : random.pick(INDICES)));
   // Not far from there.
-  if (!random.oneIn(8))
-    put('i', width => (width === 12 ? random.below(16) : random.below(32) - 16));
+  if (!random.oneIn(8)) put('i', width => (width === 12 ? random.below(16) : random.below(32) - 16));
   return word;
 }
 

@@ -1,6 +1,6 @@
 /**
  * Runs on an ARM machine: plays the sequences of some seeds on its KVM, and prints the answers as JSON:
- * `kvm-arm64 lab run --kernel 6.12 --cpu max -- node dist/test/guests/gic-sequences/lab-sequences.js 0 100 > FILE`.
+ * `kvm-arm64 lab run --kernel 6.12 --cpu max -- node dist/test/guests/gic-sequences/lab-sequences.js 0 30 | brotli > linux-6.12-max.json.br`.
  */
 import { Kvm } from '#lib/index.js';
 import { modelOf } from '../gic-guest.ts';

@@ -4,7 +4,10 @@ import type { Builder } from '../builder.ts';
 import { EC, Exception, exceptionReturn, syndrome } from '../exceptions.ts';
 import type { Instruction, Row } from '../instruction.ts';
 import type { Fields } from '../pattern.ts';
-import { source } from './arithmetic.ts';
+import * as arithmetic from './arithmetic.ts';
+
+/** See `evaluator.ts`. */
+const { source } = arithmetic;
 
 const LINK = 30;
 
@@ -98,6 +101,7 @@ const EXCEPTIONS: readonly Row[] = [
     bits: '11010100000iiiiiiiiiiiiiiii00001',
     read: readCall,
     helper: (cpu, i) => {
+      cpu.advanceStep();
       throw new Exception(syndrome(EC.svc, i.amount), cpu.add(cpu.pc(), 4n));
     },
   },
@@ -117,7 +121,7 @@ const EXCEPTIONS: readonly Row[] = [
     bits: '11010100001iiiiiiiiiiiiiiii00000',
     read: readCall,
     helper: (cpu, i) => {
-      if (cpu.debugBreaks) cpu.leave({ reason: 'debug', immediate: i.amount }, true);
+      cpu.debug?.breakHere(cpu, i.amount);
       throw new Exception(syndrome(EC.brk, i.amount), cpu.pc());
     },
   },

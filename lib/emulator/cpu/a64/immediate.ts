@@ -3,7 +3,10 @@ import { bitmaskImmediate, ones, signed64 } from '../bits.ts';
 import type { Builder } from '../builder.ts';
 import type { Instruction, Row } from '../instruction.ts';
 import type { Fields } from '../pattern.ts';
-import { addFlags, logicalFlags, rotateRight, setResult, source } from './arithmetic.ts';
+import * as arithmetic from './arithmetic.ts';
+
+/** See `evaluator.ts`. */
+const { addFlags, logicalFlags, rotateRight, setResult, source } = arithmetic;
 
 function readAddress(f: Fields, i: Instruction): undefined {
   i.imm = signed64(f('i') * 4 + f('l'), 21);
@@ -89,7 +92,7 @@ export const IMMEDIATE: readonly Row[] = [
     name: 'adds',
     bits: 's01100010hiiiiiiiiiiiiNNNNNddddd',
     read: readArithmetic,
-    semantics: (b, i) => b.setX(i.d, addFlags(b, i, b.x(i.n), b.constant(i.imm), b.constant(0n))),
+    semantics: (b, i) => addFlags(b, i, b.x(i.n), b.constant(i.imm), b.constant(0n)),
   },
   {
     name: 'sub',
@@ -101,7 +104,7 @@ export const IMMEDIATE: readonly Row[] = [
     name: 'subs',
     bits: 's11100010hiiiiiiiiiiiiNNNNNddddd',
     read: readComplement,
-    semantics: (b, i) => b.setX(i.d, addFlags(b, i, b.x(i.n), b.constant(i.imm2), b.constant(1n))),
+    semantics: (b, i) => addFlags(b, i, b.x(i.n), b.constant(i.imm2), b.constant(1n)),
   },
   {
     name: 'and',

@@ -4,6 +4,10 @@ import type { Builder } from '../builder.ts';
 import type { Instruction, Row, Semantics, Syndrome } from '../instruction.ts';
 import { mustAlign } from '../memory-access.ts';
 import type { Fields } from '../pattern.ts';
+import * as slots from '../state.ts';
+
+/** See `evaluator.ts`. */
+const { MOVED_BASE } = slots;
 
 /** What is moved between a register and memory. */
 interface Transfer {
@@ -36,89 +40,98 @@ const load = (letters: string, size: Transfer['size'], opc: string, semantics: S
 
 /** How an address comes about: from a base and an immediate, before or after which the base moves, or a register. */
 const MODE = { offset: 0, postIndex: 1, preIndex: 2, register: 3 } as const;
-const { postIndex, preIndex, register } = MODE;
+const { offset, postIndex, preIndex, register } = MODE;
 
 /**
  * Each transfer and each pair has its semantics as one function, for all modes: a function that the others call would
- * be one more call of V8's, to one of many. Gives the base, for {@link writeBack}.
+ * be one more call of V8's, to one of many. What it then does with the base is up to {@link writeBack}.
  */
-function address<V, C>(b: Builder<V, C>, i: Instruction): V {
+const address = <V, C>(b: Builder<V, C>, i: Instruction): void => {
+  const { mode } = i;
+  if (mode === register) {
+    atRegisterOffset(b, i);
+    return;
+  }
   const base = b.base(i.n);
-  if (i.mode === register) atRegisterOffset(b, i);
-  else if (i.mode === postIndex) b.at(base);
-  else b.at(b.add(base, b.constant(i.imm)));
-  return base;
-}
+  const moved = b.add(base, b.constant(i.imm));
+  if (mode === offset) {
+    b.at(moved);
+    return;
+  }
+  b.setX(MOVED_BASE, moved);
+  if (mode === postIndex) b.at(base);
+  else b.at(moved);
+};
 
-function writeBack<V, C>(b: Builder<V, C>, i: Instruction, base: V): void {
-  if (i.mode === postIndex || i.mode === preIndex) b.setX(i.n, b.add(base, b.constant(i.imm)));
-}
+const writeBack = <V, C>(b: Builder<V, C>, i: Instruction): void => {
+  if (i.mode === postIndex || i.mode === preIndex) b.setX(i.n, b.x(MOVED_BASE));
+};
 
 const TRANSFERS: readonly Transfer[] = [
   store('b', 0, (b, i) => {
-    const base = address(b, i);
+    address(b, i);
     b.store8(b.x(i.d));
-    writeBack(b, i, base);
+    writeBack(b, i);
   }),
   store('h', 1, (b, i) => {
-    const base = address(b, i);
+    address(b, i);
     b.store16(b.x(i.d));
-    writeBack(b, i, base);
+    writeBack(b, i);
   }),
   store('', 2, (b, i) => {
-    const base = address(b, i);
+    address(b, i);
     b.store32(b.x(i.d));
-    writeBack(b, i, base);
+    writeBack(b, i);
   }),
   store('', 3, (b, i) => {
-    const base = address(b, i);
+    address(b, i);
     b.store64(b.x(i.d));
-    writeBack(b, i, base);
+    writeBack(b, i);
   }),
   load('b', 0, '01', (b, i) => {
-    const base = address(b, i);
+    address(b, i);
     b.setX(i.d, b.load8());
-    writeBack(b, i, base);
+    writeBack(b, i);
   }),
   load('h', 1, '01', (b, i) => {
-    const base = address(b, i);
+    address(b, i);
     b.setX(i.d, b.load16());
-    writeBack(b, i, base);
+    writeBack(b, i);
   }),
   load('', 2, '01', (b, i) => {
-    const base = address(b, i);
+    address(b, i);
     b.setX(i.d, b.load32());
-    writeBack(b, i, base);
+    writeBack(b, i);
   }),
   load('', 3, '01', (b, i) => {
-    const base = address(b, i);
+    address(b, i);
     b.setX(i.d, b.load64());
-    writeBack(b, i, base);
+    writeBack(b, i);
   }),
   load('sb', 0, '10', (b, i) => {
-    const base = address(b, i);
+    address(b, i);
     b.setX(i.d, b.sign8(b.load8()));
-    writeBack(b, i, base);
+    writeBack(b, i);
   }),
   load('sh', 1, '10', (b, i) => {
-    const base = address(b, i);
+    address(b, i);
     b.setX(i.d, b.sign16(b.load16()));
-    writeBack(b, i, base);
+    writeBack(b, i);
   }),
   load('sw', 2, '10', (b, i) => {
-    const base = address(b, i);
+    address(b, i);
     b.setX(i.d, b.sign32(b.load32()));
-    writeBack(b, i, base);
+    writeBack(b, i);
   }),
   load('sb', 0, '11', (b, i) => {
-    const base = address(b, i);
+    address(b, i);
     b.setX(i.d, b.low32(b.sign8(b.load8())));
-    writeBack(b, i, base);
+    writeBack(b, i);
   }),
   load('sh', 1, '11', (b, i) => {
-    const base = address(b, i);
+    address(b, i);
     b.setX(i.d, b.low32(b.sign16(b.load16())));
-    writeBack(b, i, base);
+    writeBack(b, i);
   }),
 ];
 
@@ -293,11 +306,11 @@ const PAIRS: readonly {
     size: 2,
     rt: 'vvvvvNNNNNttttt',
     semantics: (b, i) => {
-      const base = address(b, i);
+      address(b, i);
       b.store32(b.x(i.d));
       b.next(4);
       b.store32(b.x(i.a));
-      writeBack(b, i, base);
+      writeBack(b, i);
     },
   },
   {
@@ -307,11 +320,11 @@ const PAIRS: readonly {
     size: 3,
     rt: 'vvvvvNNNNNttttt',
     semantics: (b, i) => {
-      const base = address(b, i);
+      address(b, i);
       b.store64(b.x(i.d));
       b.next(8);
       b.store64(b.x(i.a));
-      writeBack(b, i, base);
+      writeBack(b, i);
     },
   },
   {
@@ -321,12 +334,12 @@ const PAIRS: readonly {
     size: 2,
     rt: 'uuuuuNNNNNddddd',
     semantics: (b, i) => {
-      const base = address(b, i);
+      address(b, i);
       const first = b.load32();
       b.next(4);
       b.setX(i.a, b.load32());
       b.setX(i.d, first);
-      writeBack(b, i, base);
+      writeBack(b, i);
     },
   },
   {
@@ -336,12 +349,12 @@ const PAIRS: readonly {
     size: 3,
     rt: 'uuuuuNNNNNddddd',
     semantics: (b, i) => {
-      const base = address(b, i);
+      address(b, i);
       const first = b.load64();
       b.next(8);
       b.setX(i.a, b.load64());
       b.setX(i.d, first);
-      writeBack(b, i, base);
+      writeBack(b, i);
     },
   },
   {
@@ -351,12 +364,12 @@ const PAIRS: readonly {
     size: 2,
     rt: 'uuuuuNNNNNddddd',
     semantics: (b, i) => {
-      const base = address(b, i);
+      address(b, i);
       const first = b.sign32(b.load32());
       b.next(4);
       b.setX(i.a, b.sign32(b.load32()));
       b.setX(i.d, first);
-      writeBack(b, i, base);
+      writeBack(b, i);
     },
   },
 ];

@@ -2,8 +2,11 @@
 import type { Builder } from '../builder.ts';
 import type { Instruction, Row, Semantics } from '../instruction.ts';
 import type { Fields } from '../pattern.ts';
-import { ZERO } from '../state.ts';
-import { addFlags, logicalFlags, setResult, shifted, source } from './arithmetic.ts';
+import { SINK, ZERO } from '../state.ts';
+import * as arithmetic from './arithmetic.ts';
+
+/** See `evaluator.ts`. */
+const { addFlags, logicalFlags, setResult, shifted, source } = arithmetic;
 
 function readShift(f: Fields, i: Instruction): boolean {
   i.kind = f('h');
@@ -22,6 +25,12 @@ function readExtend(f: Fields, i: Instruction): boolean {
 
 function readCondition(f: Fields, i: Instruction): undefined {
   i.condition = f('c');
+}
+
+/** A comparison has flags for the other case, and nowhere for its result. */
+function readComparison(f: Fields, i: Instruction): undefined {
+  readCondition(f, i);
+  i.d = SINK;
   i.amount = f('f');
   i.imm = BigInt(f('i'));
   i.imm2 = BigInt.asUintN(64, ~i.imm);
@@ -97,7 +106,7 @@ const ADDITION: readonly Row[] = [
     name: 'adds',
     bits: 's0101011hh0mmmmmiiiiiinnnnnddddd',
     read: readArithmeticShift,
-    semantics: (b, i) => b.setX(i.d, addFlags(b, i, b.x(i.n), shifted(b, i, i.m), b.constant(0n))),
+    semantics: (b, i) => addFlags(b, i, b.x(i.n), shifted(b, i, i.m), b.constant(0n)),
   },
   {
     name: 'sub',
@@ -109,7 +118,7 @@ const ADDITION: readonly Row[] = [
     name: 'subs',
     bits: 's1101011hh0mmmmmiiiiiinnnnnddddd',
     read: readArithmeticShift,
-    semantics: (b, i) => b.setX(i.d, addFlags(b, i, b.x(i.n), b.not(shifted(b, i, i.m)), b.constant(1n))),
+    semantics: (b, i) => addFlags(b, i, b.x(i.n), b.not(shifted(b, i, i.m)), b.constant(1n)),
   },
   {
     name: 'add',
@@ -121,8 +130,7 @@ const ADDITION: readonly Row[] = [
     name: 'adds',
     bits: 's0101011001mmmmmoooiiiNNNNNddddd',
     read: readExtend,
-    semantics: (b, i) =>
-      b.setX(i.d, addFlags(b, i, b.x(i.n), b.extend(b.x(i.m), i.kind, i.amount), b.constant(0n))),
+    semantics: (b, i) => addFlags(b, i, b.x(i.n), b.extend(b.x(i.m), i.kind, i.amount), b.constant(0n)),
   },
   {
     name: 'sub',
@@ -135,7 +143,7 @@ const ADDITION: readonly Row[] = [
     bits: 's1101011001mmmmmoooiiiNNNNNddddd',
     read: readExtend,
     semantics: (b, i) =>
-      b.setX(i.d, addFlags(b, i, b.x(i.n), b.not(b.extend(b.x(i.m), i.kind, i.amount)), b.constant(1n))),
+      addFlags(b, i, b.x(i.n), b.not(b.extend(b.x(i.m), i.kind, i.amount)), b.constant(1n)),
   },
   {
     name: 'adc',
@@ -145,7 +153,7 @@ const ADDITION: readonly Row[] = [
   {
     name: 'adcs',
     bits: 's0111010000mmmmm000000nnnnnddddd',
-    semantics: (b, i) => b.setX(i.d, addFlags(b, i, b.x(i.n), b.x(i.m), b.carry())),
+    semantics: (b, i) => addFlags(b, i, b.x(i.n), b.x(i.m), b.carry()),
   },
   {
     name: 'sbc',
@@ -155,7 +163,7 @@ const ADDITION: readonly Row[] = [
   {
     name: 'sbcs',
     bits: 's1111010000mmmmm000000nnnnnddddd',
-    semantics: (b, i) => b.setX(i.d, addFlags(b, i, b.x(i.n), b.not(b.x(i.m)), b.carry())),
+    semantics: (b, i) => addFlags(b, i, b.x(i.n), b.not(b.x(i.m)), b.carry()),
   },
 ];
 
@@ -172,25 +180,25 @@ const CONDITIONAL: readonly Row[] = [
   {
     name: 'ccmn',
     bits: 's0111010010mmmmmcccc00nnnnn0ffff',
-    read: readCondition,
+    read: readComparison,
     semantics: (b, i) => compareIf(b, i, b.x(i.m), 0n),
   },
   {
     name: 'ccmp',
     bits: 's1111010010mmmmmcccc00nnnnn0ffff',
-    read: readCondition,
+    read: readComparison,
     semantics: (b, i) => compareIf(b, i, b.not(b.x(i.m)), 1n),
   },
   {
     name: 'ccmn',
     bits: 's0111010010iiiiicccc10nnnnn0ffff',
-    read: readCondition,
+    read: readComparison,
     semantics: (b, i) => compareIf(b, i, b.constant(i.imm), 0n),
   },
   {
     name: 'ccmp',
     bits: 's1111010010iiiiicccc10nnnnn0ffff',
-    read: readCondition,
+    read: readComparison,
     semantics: (b, i) => compareIf(b, i, b.constant(i.imm2), 1n),
   },
   {

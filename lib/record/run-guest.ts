@@ -1,0 +1,96 @@
+/**
+ * Guests of a few words, for what shows only when one runs.
+ *
+ * @packageDocumentation
+ */
+import { KVM_RUN_SIZE } from '../abi/exits.ts';
+import { coreRegId } from '../abi/register-id.ts';
+import { encodeVcpuInit } from '../abi/structs.ts';
+import { featureMask } from '../abi/vcpu-features.ts';
+import type { KvmHandle, VcpuHandle } from '../backend.ts';
+import { ioctlError } from '../errors.ts';
+import { withVcpus } from './scratch.ts';
+
+/** What an experiment is made on. */
+export interface Host {
+  readonly kvm: KvmHandle;
+  /** A target that KVM_ARM_VCPU_INIT accepts. */
+  readonly target: number;
+}
+
+/** Where the guest's words are; X2 has an address without memory. */
+export const CODE = 0x4000_0000n;
+const DEVICE = 0x0900_0000n;
+
+/** Offsets in `struct kvm_run`. */
+export const EXIT_REASON = 8;
+export const MMIO_DATA = 40;
+
+const PC = coreRegId(256);
+const X2 = coreRegId(16);
+/** Of a memory slot: pages of any size that kernels have. */
+const SLOT_BYTES = 65536;
+
+/** TypeScript has the types of WebAssembly in its library for browsers only. */
+const { WebAssembly } = globalThis as unknown as {
+  WebAssembly: { Memory: new (limits: object) => { buffer: SharedArrayBuffer } };
+};
+
+/** A guest that can run. */
+export interface Guest {
+  readonly vcpu: VcpuHandle;
+  /** `struct kvm_run`. */
+  readonly area: DataView;
+  /** Runs it until it leaves. */
+  run(): void;
+  /** Completes its last exit. */
+  kick(): void;
+  /** Whether it leaves within so many milliseconds; else it is made to. */
+  runUntil(milliseconds: number): Promise<boolean>;
+}
+
+/** Asks a question of the first vCPU of a new VM, which has these words to run; a second vCPU is off. */
+export function runGuest<Answer>(
+  { kvm, target }: Host,
+  words: readonly number[],
+  ask: (guest: Guest) => Answer,
+): Answer {
+  return withVcpus(kvm, 2, ({ vm, vcpus }) => {
+    const [vcpu, other] = vcpus as [VcpuHandle, VcpuHandle];
+    const ram = new Uint8Array(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer);
+    ram.set(new Uint8Array(Uint32Array.from(words).buffer));
+    const expect = (request: string, result: number) => {
+      if (result < 0) throw ioctlError(request, result);
+    };
+    expect('KVM_SET_USER_MEMORY_REGION', vm.setUserMemoryRegion(0, 0, CODE, ram.subarray(0, SLOT_BYTES)));
+    for (const [each, features] of [
+      [vcpu, ['PSCI_0_2']],
+      [other, ['PSCI_0_2', 'POWER_OFF']],
+    ] as const)
+      expect('KVM_ARM_VCPU_INIT', each.armVcpuInit(encodeVcpuInit(target, featureMask(features))));
+    expect('KVM_SET_ONE_REG', vcpu.setOneReg(PC, CODE));
+    expect('KVM_SET_ONE_REG', vcpu.setOneReg(X2, DEVICE));
+    const bytes = new Uint8Array(KVM_RUN_SIZE);
+    return ask({
+      vcpu,
+      area: new DataView(bytes.buffer),
+      run: () => expect('KVM_RUN', vcpu.run(bytes)),
+      kick: () => {
+        vcpu.kick();
+        vcpu.run(bytes);
+      },
+      runUntil: milliseconds =>
+        new Promise(resolve => {
+          let isLate = false;
+          const timer = setTimeout(() => {
+            isLate = true;
+            vcpu.kick();
+          }, milliseconds);
+          vcpu.start(bytes, () => {
+            clearTimeout(timer);
+            resolve(!isLate);
+          });
+        }),
+    });
+  });
+}
