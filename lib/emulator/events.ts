@@ -10,7 +10,7 @@ import { decodeVcpuEvents, encodeVcpuEvents } from '../abi/structs.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result } from '../backend.ts';
 import { enterDataAbort32, enterException } from './exceptions.ts';
-import { hasFeature } from './register-access.ts';
+import { hasFeature } from './registers/register-access.ts';
 import type { VcpuState } from './state.ts';
 
 /** Bits of `struct kvm_vcpu_events` that must be 0: pad[5] at 3, reserved[12] at 16. */

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { sysRegId } from '../abi/register-id.ts';
-import { cellsOf } from './register-access.ts';
+import { cellsOf } from './registers/register-access.ts';
 import type { VcpuState, VmState } from './state.ts';
 
 /** Each register, and where in it the field's 4 bits begin. */

@@ -9,7 +9,7 @@ import { KVM_MP_STATE } from '../abi/mp-state.ts';
 import { coreRegId, sysRegId } from '../abi/register-id.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result } from '../backend.ts';
-import { hasFeature } from './register-access.ts';
+import { hasFeature } from './registers/register-access.ts';
 import type { Configuration, VcpuState } from './state.ts';
 
 const { KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_STOPPED } = KVM_MP_STATE;

@@ -6,16 +6,16 @@
  */
 import { registerBits } from '../abi/register-id.ts';
 import { checkProfile } from './check-profile.ts';
-import { heldByRun } from './held-registers.ts';
-import { withUnlocking } from './identity-registers.ts';
-import { chosenCounters, withCounterWidth } from './pmu-registers.ts';
 import type { HostProfile, ProfileConfiguration, ProfileRegister } from './profile.ts';
-import { isCore, RAW_CORE_LIST } from './raw-core.ts';
-import { idDigit } from './register-access.ts';
-import { specialRegister } from './special-registers.ts';
+import { heldByRun } from './registers/held-registers.ts';
+import { withUnlocking } from './registers/identity-registers.ts';
+import { chosenCounters, withCounterWidth } from './registers/pmu-registers.ts';
+import { isCore, RAW_CORE_LIST } from './registers/raw-core.ts';
+import { idDigit } from './registers/register-access.ts';
+import { specialRegister } from './registers/special-registers.ts';
+import { greatestVq, SVE_VLS } from './registers/sve-registers.ts';
+import { plainRegister } from './registers/write-rules.ts';
 import type { Configuration, HostModel, RegisterAccess, Storage, VcpuState } from './state.ts';
-import { greatestVq, SVE_VLS } from './sve-registers.ts';
-import { plainRegister } from './write-rules.ts';
 
 const models = new WeakMap<HostProfile, HostModel>();
 

@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 import { featureBit } from '../abi/vcpu-features.ts';
-import { hasFeature } from './register-access.ts';
+import { hasFeature } from './registers/register-access.ts';
 import type { VcpuState } from './state.ts';
 
 /** KVM_ARM_PSCI_0_1: what a vCPU without the feature PSCI_0_2 has. */

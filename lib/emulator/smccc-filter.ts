@@ -6,7 +6,7 @@
  */
 import { ERRNO } from '../abi/errno.ts';
 import type { Result } from '../backend.ts';
-import { hasRun } from './register-access.ts';
+import { hasRun } from './registers/register-access.ts';
 import type { VmState } from './state.ts';
 import { readStruct } from './user-memory.ts';
 

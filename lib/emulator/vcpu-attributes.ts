@@ -9,8 +9,8 @@ import { ERRNO } from '../abi/errno.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result } from '../backend.ts';
 import { isPpi, MAX_SPI, NR_SGIS } from './intids.ts';
-import { eventMask } from './pmu-registers.ts';
-import { hasFeature, hasRun } from './register-access.ts';
+import { eventMask } from './registers/pmu-registers.ts';
+import { hasFeature, hasRun } from './registers/register-access.ts';
 import type { VcpuState, VmState } from './state.ts';
 import { readStruct, writeStruct } from './user-memory.ts';
 

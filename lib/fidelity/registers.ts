@@ -5,7 +5,7 @@
  */
 import { KVM_REG_ARM_COPROC, registerBits } from '../abi/register-id.ts';
 import type { HostProfile } from '../emulator/profile.ts';
-import { isSpecial } from '../emulator/special-registers.ts';
+import { isSpecial } from '../emulator/registers/special-registers.ts';
 import type { Random } from './random.ts';
 
 /** Bits of a hex digit: fields of ID registers are as wide, or made of such. */

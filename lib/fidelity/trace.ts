@@ -9,7 +9,7 @@ import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
 import { decodeRegisterId } from '../abi/register-id.ts';
 import type { KvmHandle } from '../backend.ts';
 import type { HostProfile, ProfileConfiguration, WriteRule } from '../emulator/profile.ts';
-import { isSpecial } from '../emulator/special-registers.ts';
+import { isSpecial } from '../emulator/registers/special-registers.ts';
 import { type Call, formatCall, parseCall } from './calls.ts';
 import {
   allCapabilities,

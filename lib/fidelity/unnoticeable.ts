@@ -5,7 +5,7 @@
  */
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { HostProfile, ProfileRegister } from '../emulator/profile.ts';
-import { isSpecial } from '../emulator/special-registers.ts';
+import { isSpecial } from '../emulator/registers/special-registers.ts';
 
 /** The firmware registers, whose values are the VM's or the host's, and the counters, which are the host's. */
 const WITHOUT_STORAGE = /^60300000001400|^603000000013df(?:1a|01)$/;

@@ -14,7 +14,7 @@ import { featureMask, KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import { DEFAULT_IPA_BITS } from '../abi/vm-type.ts';
 import type { KvmHandle, Result } from '../backend.ts';
 import type { HostProfile } from '../emulator/profile.ts';
-import { isSpecial } from '../emulator/special-registers.ts';
+import { isSpecial } from '../emulator/registers/special-registers.ts';
 import { recordBehaviours } from './record-behaviours.ts';
 import { recordGics } from './record-gics.ts';
 import { recordRegisters } from './record-registers.ts';

@@ -9,7 +9,7 @@ import { KVM_ARM_VCPU } from '../../abi/vcpu-features.ts';
 import type { Result } from '../../backend.ts';
 import { clearGicFields } from '../gic-fields.ts';
 import { isPpi } from '../intids.ts';
-import { hasFeature } from '../register-access.ts';
+import { hasFeature } from '../registers/register-access.ts';
 import type { VcpuState } from '../state.ts';
 import type { GuestTimer } from './guest-timers.ts';
 

@@ -4,8 +4,8 @@
  * @packageDocumentation
  */
 
+import { PTIMER, TIMER } from '../registers/timer-registers.ts';
 import type { VcpuState } from '../state.ts';
-import { PTIMER, TIMER } from '../timer-registers.ts';
 
 const ENABLE = 1n;
 const IMASK = 2n;

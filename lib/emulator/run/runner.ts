@@ -16,7 +16,7 @@ import type { MmioExit } from '../cpu/exits.ts';
 import { enterException } from '../exceptions.ts';
 import { applyPendingReset } from '../init.ts';
 import { notEmulated } from '../ioctl.ts';
-import { hasFeature } from '../register-access.ts';
+import { hasFeature } from '../registers/register-access.ts';
 import type { Runner, VcpuState } from '../state.ts';
 import { ExitArea } from './exit-area.ts';
 import { firstRun } from './first-run.ts';

@@ -3,11 +3,11 @@
  *
  * @packageDocumentation
  */
-import { ERRNO } from '../abi/errno.ts';
-import { CORE_PSTATE, coreRegId } from '../abi/register-id.ts';
-import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
+import { ERRNO } from '../../abi/errno.ts';
+import { CORE_PSTATE, coreRegId } from '../../abi/register-id.ts';
+import { KVM_ARM_VCPU } from '../../abi/vcpu-features.ts';
+import type { RegisterAccess, VcpuState } from '../state.ts';
 import { hasFeature, type SpecialContext, type SpecialRegister } from './register-access.ts';
-import type { RegisterAccess, VcpuState } from './state.ts';
 import { plainRegister } from './write-rules.ts';
 
 /** Byte offsets in the struct (Documentation/virt/kvm/api.rst 4.68). */

@@ -3,10 +3,10 @@
  *
  * @packageDocumentation
  */
-import { ERRNO } from '../abi/errno.ts';
-import type { WriteRule } from './profile.ts';
+import { ERRNO } from '../../abi/errno.ts';
+import type { WriteRule } from '../profile.ts';
+import type { RegisterAccess, Storage, VcpuState } from '../state.ts';
 import { cellsOf } from './register-access.ts';
-import type { RegisterAccess, Storage, VcpuState } from './state.ts';
 
 /** What a register of this rule holds after `value` is written over `present`; undefined where that is refused. */
 type Write = (value: bigint, present: bigint) => bigint | undefined;

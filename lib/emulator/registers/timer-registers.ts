@@ -4,9 +4,9 @@
  *
  * @packageDocumentation
  */
-import { encodeRegisterId, sysRegId } from '../abi/register-id.ts';
+import { encodeRegisterId, sysRegId } from '../../abi/register-id.ts';
+import type { RegisterAccess, VcpuState } from '../state.ts';
 import type { SpecialRegister } from './register-access.ts';
-import type { RegisterAccess, VcpuState } from './state.ts';
 import { plainRegister } from './write-rules.ts';
 
 /** Which of the VM's offsets a timer has. */

@@ -4,11 +4,11 @@
  *
  * @packageDocumentation
  */
-import { ERRNO } from '../abi/errno.ts';
-import { type Architecture, KVM_REG_ARM, KVM_REG_ARM64, registerBytes } from '../abi/register-id.ts';
-import type { Result } from '../backend.ts';
-import type { HostProfile } from './profile.ts';
-import type { Configuration } from './state.ts';
+import { ERRNO } from '../../abi/errno.ts';
+import { type Architecture, KVM_REG_ARM, KVM_REG_ARM64, registerBytes } from '../../abi/register-id.ts';
+import type { Result } from '../../backend.ts';
+import type { HostProfile } from '../profile.ts';
+import type { Configuration } from '../state.ts';
 
 /** Bits 51:32 and the architecture: anything but the kernel's own is refused before the register is looked for. */
 const FIXED_BITS = 0xff0f_ffff_0000_0000n;

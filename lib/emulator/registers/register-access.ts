@@ -3,8 +3,8 @@
  *
  * @packageDocumentation
  */
-import type { HostProfile } from './profile.ts';
-import type { RegisterAccess, Storage, VcpuState, VmState } from './state.ts';
+import type { HostProfile } from '../profile.ts';
+import type { RegisterAccess, Storage, VcpuState, VmState } from '../state.ts';
 
 /** What a register with rules of its own is made from. */
 export interface SpecialContext extends Storage {

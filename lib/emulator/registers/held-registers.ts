@@ -4,11 +4,11 @@
  *
  * @packageDocumentation
  */
-import { ERRNO } from '../abi/errno.ts';
-import { firmwareBitmapRegId, sysRegId } from '../abi/register-id.ts';
-import type { ProfileBehaviours } from './profile.ts';
+import { ERRNO } from '../../abi/errno.ts';
+import { firmwareBitmapRegId, sysRegId } from '../../abi/register-id.ts';
+import type { ProfileBehaviours } from '../profile.ts';
+import type { RegisterAccess, VcpuState } from '../state.ts';
 import { cellsOf, hasRun } from './register-access.ts';
-import type { RegisterAccess, VcpuState } from './state.ts';
 
 /** Whether a value that is refused for itself is so before the kernel looks whether the VM has run. */
 type RefusedFirst = (vcpu: VcpuState, value: bigint) => boolean;

@@ -4,9 +4,9 @@
  *
  * @packageDocumentation
  */
-import { ERRNO } from '../abi/errno.ts';
-import { firmwareRegId, psciVersionId, sysRegId } from '../abi/register-id.ts';
-import { guestPsciVersion, hasPsci } from './psci.ts';
+import { ERRNO } from '../../abi/errno.ts';
+import { firmwareRegId, psciVersionId, sysRegId } from '../../abi/register-id.ts';
+import { guestPsciVersion, hasPsci } from '../psci.ts';
 import { cellsOf, idDigit, type SpecialRegister } from './register-access.ts';
 
 /** One version for the whole VM, seen through every vCPU; never reset, and no check that the VM has not run. */

@@ -4,10 +4,10 @@
  *
  * @packageDocumentation
  */
-import { ERRNO } from '../abi/errno.ts';
-import { CORE_PSTATE, coreRegId, decodeRegisterId, registerBytes } from '../abi/register-id.ts';
-import type { Result } from '../backend.ts';
-import type { Configuration, RegisterAccess, VcpuState } from './state.ts';
+import { ERRNO } from '../../abi/errno.ts';
+import { CORE_PSTATE, coreRegId, decodeRegisterId, registerBytes } from '../../abi/register-id.ts';
+import type { Result } from '../../backend.ts';
+import type { Configuration, RegisterAccess, VcpuState } from '../state.ts';
 
 /** `sizeof(struct kvm_regs)` in units of 4 bytes, of which offsets are multiples. */
 const WORDS = 216;

@@ -5,10 +5,10 @@
  *
  * @packageDocumentation
  */
-import { ERRNO } from '../abi/errno.ts';
-import { encodeRegisterId } from '../abi/register-id.ts';
+import { ERRNO } from '../../abi/errno.ts';
+import { encodeRegisterId } from '../../abi/register-id.ts';
+import type { VcpuState } from '../state.ts';
 import type { SpecialRegister } from './register-access.ts';
-import type { VcpuState } from './state.ts';
 import { plainRegister } from './write-rules.ts';
 
 const CPSR = encodeRegisterId({ kind: 'core', arch: 'arm', bytes: 4, offset: 16 * 4 });

@@ -3,13 +3,14 @@
  *
  * @packageDocumentation
  */
+
+import type { RegisterAccess } from '../state.ts';
 import { arm32Registers } from './arm32-registers.ts';
 import { coreRegisters } from './core-registers.ts';
 import { firmwareRegisters } from './firmware-registers.ts';
 import { identityRegisters } from './identity-registers.ts';
 import { pmuRegisters } from './pmu-registers.ts';
 import type { SpecialContext, SpecialRegister } from './register-access.ts';
-import type { RegisterAccess } from './state.ts';
 import { sveRegisters } from './sve-registers.ts';
 import { timerRegisters } from './timer-registers.ts';
 

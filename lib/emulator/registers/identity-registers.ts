@@ -4,11 +4,11 @@
  *
  * @packageDocumentation
  */
-import { ERRNO } from '../abi/errno.ts';
-import { sysRegId } from '../abi/register-id.ts';
-import type { WriteRule } from './profile.ts';
+import { ERRNO } from '../../abi/errno.ts';
+import { sysRegId } from '../../abi/register-id.ts';
+import type { WriteRule } from '../profile.ts';
+import type { RegisterAccess, Storage } from '../state.ts';
 import type { SpecialRegister } from './register-access.ts';
-import type { RegisterAccess, Storage } from './state.ts';
 import { plainRegister } from './write-rules.ts';
 
 /** The vCPU's id in the affinity fields, at most 16 in the lowest (`reset_mpidr`). */

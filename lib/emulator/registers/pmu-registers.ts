@@ -3,10 +3,10 @@
  *
  * @packageDocumentation
  */
-import { sysRegId } from '../abi/register-id.ts';
-import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
+import { sysRegId } from '../../abi/register-id.ts';
+import { KVM_ARM_VCPU } from '../../abi/vcpu-features.ts';
+import type { RegisterAccess, VcpuState } from '../state.ts';
 import { cellsOf, hasFeature, hasRun, idDigit, type SpecialRegister } from './register-access.ts';
-import type { RegisterAccess, VcpuState } from './state.ts';
 import { plainRegister } from './write-rules.ts';
 
 /** PMCR_EL0.N, 15:11: how many event counters there are. VM-wide. */

@@ -4,8 +4,8 @@
  *
  * @packageDocumentation
  */
-import { ERRNO } from '../abi/errno.ts';
-import { encodeRegisterId } from '../abi/register-id.ts';
+import { ERRNO } from '../../abi/errno.ts';
+import { encodeRegisterId } from '../../abi/register-id.ts';
 import type { SpecialRegister } from './register-access.ts';
 
 /** KVM_REG_ARM64_SVE_VLS: bit n stands for a vector length of n + 1 quadwords. */
