@@ -10,7 +10,7 @@ import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result } from '../backend.ts';
 import { isPpi, MAX_SPI, NR_SGIS } from './intids.ts';
 import { eventMask } from './pmu-registers.ts';
-import { hasFeature } from './register-access.ts';
+import { hasFeature, hasRun } from './register-access.ts';
 import type { VcpuState, VmState } from './state.ts';
 import { readStruct, writeStruct } from './user-memory.ts';
 
@@ -51,6 +51,8 @@ const pmu: Group = {
         return initPmu(vcpu);
       case PMU.FILTER:
         if (!isPmuFilter(vcpu, data)) return -ERRNO.EINVAL;
+        // Kernels that let a PMU be chosen hold it, and its filter, once a vCPU has run (`kvm_vm_has_ran_once`).
+        if (pmuAttributes > PMU.SET_PMU && hasRun(vcpu.vm)) return -ERRNO.EBUSY;
         return vcpu.vm.pmuCounters === undefined ? -ERRNO.ENXIO : 0;
       case PMU.SET_PMU:
         return setPmu(vcpu.vm, readInt(data));
@@ -105,6 +107,7 @@ function isPmuFilter(vcpu: VcpuState, data: Uint8Array): boolean {
 function setPmu(vm: VmState, pmu: number): Result {
   const counters = vm.host.profile.pmus[pmu];
   if (counters === undefined) return -ERRNO.ENXIO;
+  if (hasRun(vm)) return -ERRNO.EBUSY;
   vm.pmuCounters = vm.pmcrN = BigInt(counters);
   return 0;
 }

@@ -11,6 +11,7 @@ import { kernelOf } from './kernel.ts';
 import { refuses, withKvm } from './suite.ts';
 
 const GROUP = KVM_DEV_ARM_VGIC_GRP;
+const PMU = KVM_ARM_VCPU_CTRL.KVM_ARM_VCPU_PMU_V3_CTRL;
 const TIMER = KVM_ARM_VCPU_CTRL.KVM_ARM_VCPU_TIMER_CTRL;
 const [DISTRIBUTOR, REDISTRIBUTORS] = [0x0800_0000, 0x080a_0000];
 const versionOf = (kvm: Kvm) => (kvm.createVm().canCreateDevice('ARM_VGIC_V3') ? 3 : 2);
@@ -212,14 +213,18 @@ export const gic: Suite = ({ describe, it, open }) => {
     it('a PMU comes behind', () => {
       withKvm(open, kvm => {
         const vm = kvm.createVm();
-        const vcpu = vm.createVcpu(0);
-        vcpu.init({ features: ['PSCI_0_2', 'PMU_V3'] });
+        const [vcpu, other] = [vm.createVcpu(0), vm.createVcpu(1)];
+        for (const each of [vcpu, other]) each.init({ features: ['PSCI_0_2', 'PMU_V3'] });
         const made = vm.createGic();
         assert.throws(() => vcpu.initPmu({ irq: 23 }), notReady(/not initialised/));
         made.init();
         vcpu.initPmu({ irq: 23 });
         refuses(() => vcpu.initPmu({ irq: 23 }), 'EBUSY');
         enters(vcpu);
+        // Where a PMU can be chosen (SET_PMU), it and its filter are fixed once a vCPU has run.
+        const filter = () => other.setDeviceAttr(PMU, 2, Uint8Array.of(0, 0, 1, 0, 1, 0, 0, 0));
+        if (other.hasDeviceAttr(PMU, 3)) refuses(filter, 'EBUSY');
+        else filter();
       });
     });
   });

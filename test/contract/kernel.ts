@@ -30,6 +30,16 @@ export interface Kernel {
   readonly wakesByTimer: boolean;
   /** A VM whose first run fails in its interrupt controller is dead (6.1). */
   readonly diesOfVgic: boolean;
+  /** A signed read of a device is cut to its width again (`kvm_handle_mmio_return`, arch/arm64/kvm/mmio.c; until 7.0). */
+  readonly cutsSignedReads: boolean;
+  /** A step begins anew with each entry, and shows in PSTATE (`kvm_arm_setup_debug`, arch/arm64/kvm/debug.c; until 6.1). */
+  readonly stepsByEntry: boolean;
+  /** A debugger without breakpoints meets the guest's (`setup_external_mdscr`, debug.c, of 6.14 takes them away). */
+  readonly debuggerMeetsGuest: boolean;
+  /** OSLAR_EL1 locks (5.18; `trap_raz_wi` in sys_regs.c before). */
+  readonly hasOsLock: boolean;
+  /** PSCI looks at the reserved bits of an affinity (`kvm_psci_valid_affinity`, 5.15). */
+  readonly refusesReservedAffinity: boolean;
 }
 
 const LINUX_5_10: Kernel = {
@@ -43,12 +53,20 @@ const LINUX_5_10: Kernel = {
   refusesEmptyFilter: false,
   wakesByTimer: true,
   diesOfVgic: false,
+  cutsSignedReads: true,
+  stepsByEntry: true,
+  debuggerMeetsGuest: true,
+  hasOsLock: false,
+  refusesReservedAffinity: false,
 };
 const LINUX_6_1: Kernel = {
   ...LINUX_5_10,
   psci: ['0.2', '1.0', '1.1'],
   bitmaps: 3,
   diesOfVgic: true,
+  stepsByEntry: false,
+  hasOsLock: true,
+  refusesReservedAffinity: true,
 };
 const LINUX_6_12: Kernel = {
   ...LINUX_6_1,
@@ -64,11 +82,13 @@ const LINUX_6_18: Kernel = {
   features: 9,
   wakesByTimer: false,
   refusesEmptyFilter: false,
+  debuggerMeetsGuest: false,
 };
 const LINUX_7_3: Kernel = {
   ...LINUX_6_18,
   features: 10,
   wakesByTimer: true,
+  cutsSignedReads: false,
   fixedFields: [],
   refusesEmptyFilter: true,
 };

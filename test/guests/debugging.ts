@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { DebugExit } from '#lib/abi/exits.js';
 import type { Suite } from '#lib/testing.js';
-import { isBefore } from './kernel.ts';
+import { kernelOf } from '../contract/kernel.ts';
 import { expectExit, Machine, RAM } from './machine.ts';
 
 /** Exception classes of ESR_EL2 (Arm ARM, D24.2.40), from lower ELs. */
@@ -103,15 +103,16 @@ export const debugging: Suite = ({ describe, it, open }) => {
       assert.equal(vcpu.getOneReg('PC'), RAM + 8n);
     });
 
-    it('steps over what KVM does for the guest', () => {
+    it('steps over what KVM does for the guest', context => {
       const kvm = open();
       const { vcpu } = new Machine(kvm, 'stepping');
       vcpu.setGuestDebug({ singleStep: true });
+      const { stepsByEntry } = kernelOf(kvm, context);
       const seen: string[] = [];
       for (let exit = vcpu.runSync(); exit.reason !== 'SYSTEM_EVENT'; exit = vcpu.runSync()) {
         const at = (vcpu.getOneReg('PC') - RAM).toString(16);
         // PSTATE.SS is not the guest's.
-        if (isBefore(kvm, 6, 1)) assert.ok(exit.reason === 'DEBUG' || exit.reason === 'MMIO');
+        if (stepsByEntry) assert.ok(exit.reason === 'DEBUG' || exit.reason === 'MMIO');
         else assert.equal((vcpu.getOneReg('PSTATE') >> 21n) & 1n, 0n);
         // ISV: whether the syndrome says what was stepped, which it does not after an exception.
         seen.push(
@@ -120,7 +121,7 @@ export const debugging: Suite = ({ describe, it, open }) => {
       }
       // What three kernels of the lab gave. Linux 5.10 begins a step with each entry, and so runs on over the call at 14, ID
       // registers (not MIDR_EL1), and the device: `kvm_arm_setup_debug`, arch/arm64/kvm/debug.c.
-      const emulated = isBefore(kvm, 6, 1)
+      const emulated = stepsByEntry
         ? ['14', '1c', '24', '28', '2c', '30', 'MMIO 30', '38', 'MMIO 38', '40']
         : [
             '14',
@@ -143,7 +144,7 @@ export const debugging: Suite = ({ describe, it, open }) => {
       assert.deepEqual(seen, ['4', '8', 'c', '10', ...emulated, ...svc, ...udf]);
     });
 
-    it("meets the guest's own breakpoints where it brings none, before Linux 6.14", () => {
+    it("meets the guest's own breakpoints where it brings none, before Linux 6.14", context => {
       const kvm = open();
       const machine = new Machine(kvm, 'debugging');
       const { vcpu } = machine;
@@ -154,7 +155,7 @@ export const debugging: Suite = ({ describe, it, open }) => {
       ]);
       vcpu.setGuestDebug({});
       // setup_external_mdscr(), arch/arm64/kvm/debug.c of 6.14, takes MDE from them.
-      if (isBefore(kvm, 6, 14)) {
+      if (kernelOf(kvm, context).debuggerMeetsGuest) {
         assert.equal(classOf(expectExit(machine.run(), 'DEBUG')), EC.breakpoint);
         assert.equal(vcpu.getOneReg('PC'), RAM + 8n);
       } else machine.runToOff();
@@ -163,7 +164,7 @@ export const debugging: Suite = ({ describe, it, open }) => {
   });
 
   describe('a guest that debugs itself', () => {
-    it('takes BRK, breakpoints, watchpoints and steps at EL1', () => {
+    it('takes BRK, breakpoints, watchpoints and steps at EL1', context => {
       const kvm = open();
       const machine = new Machine(kvm, 'self-debug');
       machine.runToOff();
@@ -179,8 +180,7 @@ export const debugging: Suite = ({ describe, it, open }) => {
         [0xcf00_0062n, 0x90n], // of a load-exclusive
       ];
       const ofUser = [0xcb00_0022n];
-      // OSLAR_EL1 has no effect before Linux 5.18 (`trap_raz_wi`, arch/arm64/kvm/sys_regs.c of 5.10).
-      const locked = isBefore(kvm, 5, 18) ? breakpoint : [];
+      const locked = kernelOf(kvm, context).hasOsLock ? [] : breakpoint;
       assert.deepEqual(machine.reports, [brk, breakpoint, ...watchpoints, ...steps, locked, ofUser].flat());
     });
   });

@@ -1,7 +1,7 @@
 /** Guests that print, count and wait. */
 import assert from 'node:assert/strict';
 import type { Suite } from '#lib/testing.js';
-import { isBefore } from './kernel.ts';
+import { kernelOf } from '../contract/kernel.ts';
 import { ENDED, expectExit, expectRegisters, Machine, RAM } from './machine.ts';
 
 export const running: Suite = ({ describe, it, open }) => {
@@ -39,11 +39,10 @@ export const running: Suite = ({ describe, it, open }) => {
       assert.equal(machine.nextReport(), (counted | 0xfffn) + 1n);
     });
 
-    it('waits for its virtual timer, without an interrupt controller', async () => {
+    it('waits for its virtual timer, without an interrupt controller', async context => {
       const kvm = open();
       const machine = new Machine(kvm, 'timer-wake');
-      // 6.18 alone has the vCPU sleep on, until somebody kicks it: seen in the lab.
-      const sleepsOn = !isBefore(kvm, 6, 18) && isBefore(kvm, 7, 0);
+      const sleepsOn = !kernelOf(kvm, context).wakesByTimer;
       let interruptions = 0;
       let exit = await machine.runOn(sleepsOn ? 1500 : undefined);
       // The kernel shows the timer's line in struct kvm_run each time that it changes (Documentation/virt/kvm/api.rst, 5).
