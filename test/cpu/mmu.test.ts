@@ -329,6 +329,19 @@ describe('the upper half', () => {
     w.run([0xd61f_0020], 2); // br x1
     expect(w.cpu.getPc()).toBe(BigInt(CODE + 0x44));
   });
+
+  it('goes on with the next page where a run ended with the last instruction of one, and an interrupt waits', () => {
+    const w = world(); // the MMU is off, and an address has a tag nevertheless
+    w.cpu.state.hot.tcr |= 1n << 37n;
+    w.cpu.state.daif = 0xf;
+    w.put(CODE + 0xffc, a.NOP, a.NOP);
+    w.cpu.setPc(BigInt(CODE + 0xffc));
+    w.cpu.run(1);
+    expect(w.cpu.getPc()).toBe(BigInt(CODE + 0x1000));
+    w.cpu.setIrq(true);
+    w.cpu.run(1);
+    expect(w.cpu.getPc()).toBe(BigInt(CODE + 0x1004));
+  });
 });
 
 describe('the TLB', () => {

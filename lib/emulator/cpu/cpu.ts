@@ -301,6 +301,11 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
     this.#records = FETCH_PAGE.records;
   }
 
+  /** Where the page is that instructions come from; behind the last of them the PC is in the next already. */
+  get pageAddress(): bigint {
+    return this.registers[PAGE]!;
+  }
+
   /** The page of the PC by another address. */
   movePage(address: bigint): void {
     this.registers[PAGE] = address & ~0xfffn;

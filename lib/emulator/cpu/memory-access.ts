@@ -155,7 +155,7 @@ export function storeSlowly(cpu: Cpu, bytes: Bytes, data: bigint): void {
 /** With TCR.TBI a tag in the address that was branched to is dropped (D8.1, AArch64.BranchAddr). */
 export function dropTag(cpu: Cpu): void {
   const { tcr } = cpu.state.hot;
-  const tagged = cpu.pc();
+  const tagged = cpu.pageAddress;
   if (bitOf(tcr, bitOf(tagged, 55) ? 38 : 37)) cpu.movePage(BigInt.asUintN(64, BigInt.asIntN(56, tagged)));
 }
 
