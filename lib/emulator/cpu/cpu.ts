@@ -68,7 +68,7 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
     this.machine = machine;
     this.system = system;
     const { hot } = this.state;
-    this.regime = { hot, memory: machine.memory, physicalBits: machine.physicalBits, has };
+    this.regime = { hot, memory: machine.memory, physicalBits: machine.physicalBits, has, known: undefined };
     machine.cpus.push(this);
   }
 

@@ -1,8 +1,9 @@
 /** Stage 1 translation of the EL1&0 regime, VMSAv8-64 (chapter D8), with granules of 4, 16 and 64 KiB. */
-import { bitOf, field, ones } from './bits.ts';
+import { bitOf, ones } from './bits.ts';
 import { FAULT } from './exceptions.ts';
 import type { PhysicalMemory } from './memory.ts';
 import type { HotRegisters } from './state.ts';
+import { type HalfControl, type TranslationControl, translationControl } from './translation-control.ts';
 
 /** What the walk knows of the CPU. */
 export interface Regime {
@@ -11,6 +12,10 @@ export interface Regime {
   /** ID_AA64MMFR0_EL1.PARange in bits. */
   readonly physicalBits: number;
   has(feature: string): boolean;
+  /** What the last walk went by, and the registers that it came from. */
+  known:
+    | (Pick<HotRegisters, 'tcr' | 'ttbr0' | 'ttbr1' | 'mair'> & { readonly control: TranslationControl })
+    | undefined;
 }
 
 export interface Access {
@@ -37,41 +42,16 @@ export interface Fault {
   readonly fault: number;
 }
 
+/** Bits of a descriptor's halves (D8.3.1): AF and AP[2] of the lower; DBM, PXN and UXN of the upper. */
+const ACCESS_FLAG = 1 << 10;
+const READ_ONLY = 1 << 7;
+const DBM = 1 << 19;
+const PXN = 1 << 21;
+const UXN = 1 << 22;
+
 export const SCTLR = { M: 1n << 0n, A: 1n << 1n, WXN: 1n << 19n } as const;
 
-const OUTPUT_BITS = [32, 36, 40, 42, 44, 48, 48, 48];
-/** log2 of the granule by TCR.TG0 and TCR.TG1. */
-const GRANULE0 = [12, 16, 14, 12];
-const GRANULE1 = [12, 14, 12, 16];
 const OUTER_SHAREABLE = 2;
-
-/** Which table base serves an access, and how; undefined if none does. */
-function selectTable({ hot: { tcr, ttbr0, ttbr1 }, has }: Regime, address: bigint, { user }: Access) {
-  const upper = bitOf(address, 55);
-  const tagged = bitOf(tcr, upper ? 38 : 37);
-  const granule = upper ? GRANULE1[field(tcr, 30, 2)]! : GRANULE0[field(tcr, 14, 2)]!;
-  const size = field(tcr, upper ? 16 : 0, 6);
-  const disabled = bitOf(tcr, upper ? 23 : 7) || (user && has('E0PD') && bitOf(tcr, upper ? 56 : 55));
-  const bits = 64 - size;
-  const greatest = has('TTST') ? (granule === 16 ? 47 : 48) : 39;
-  if (size < 16 || size > greatest || disabled) return undefined;
-  const top = tagged ? 56 : 64;
-  const rest = (address & ones(top)) >> BigInt(bits);
-  if (rest !== (upper ? ones(top - bits) : 0n)) return undefined;
-  return { base: upper ? ttbr1 : ttbr0, bits, granule, hierarchyOff: bitOf(tcr, upper ? 42 : 41) };
-}
-
-function readDescriptor(memory: PhysicalMemory, address: number): bigint | undefined {
-  const page = Math.floor(address / 4096);
-  const ram = memory.ram(page, false);
-  return ram?.u64[ram.wordsBefore(page) + (address % 4096) / 8];
-}
-
-function writeDescriptor(memory: PhysicalMemory, address: number, value: bigint): void {
-  const page = Math.floor(address / 4096);
-  const ram = memory.ram(page, true);
-  if (ram !== undefined) ram.u64[ram.wordsBefore(page) + (address % 4096) / 8] = value;
-}
 
 /** D8.4: whether the permissions of a leaf allow an access. */
 function permits(regime: Regime, access: Access, ap: number, pxn: boolean, uxn: boolean): boolean {
@@ -105,74 +85,114 @@ function flat(regime: Regime, address: bigint, access: Access): Mapping | Fault 
   };
 }
 
-/** Translates an address, or says which fault it raises. */
+/** The registers taken apart, again if one of them has changed. */
+function controlOf(regime: Regime): TranslationControl {
+  const { hot, known } = regime;
+  const { tcr, ttbr0, ttbr1, mair } = hot;
+  if (known?.tcr === tcr && known.ttbr0 === ttbr0 && known.ttbr1 === ttbr1 && known.mair === mair)
+    return known.control;
+  const control = translationControl(hot, regime.physicalBits, regime.has);
+  regime.known = { tcr, ttbr0, ttbr1, mair, control };
+  return control;
+}
+
+/** So many bits of a value of two halves, from a position on. */
+function bitsOf(high: number, low: number, position: number, width: number): number {
+  const mask = (1 << width) - 1;
+  if (position >= 32) return (high >>> (position - 32)) & mask;
+  if (position + width <= 32) return (low >>> position) & mask;
+  return ((low >>> position) | (high << (32 - position))) & mask;
+}
+
+/** Whether the bits of an address from `bits` on, tag aside, are those of its half. */
+function isInHalf(high: number, low: number, { bits, tagged }: HalfControl, isUpper: boolean): boolean {
+  if (bits === undefined) return false;
+  const mask = tagged ? 0xff_ffff : 0xffff_ffff;
+  const rest = (high & mask) >>> 0;
+  const all = isUpper ? mask : 0;
+  if (bits >= 32) return rest >>> (bits - 32) === all >>> (bits - 32);
+  return rest === all && low >>> bits === (isUpper ? 0xffff_ffff >>> bits : 0);
+}
+
+/** The address in a descriptor, whose lowest bits are none of it. */
+const addressIn = (high: number, low: number, bits: number): number =>
+  (high & 0xffff) * 2 ** 32 + ((low & -(1 << bits)) >>> 0);
+
+/** Translates an address, or says which fault it raises. Walks are made of numbers: bigints would take five times as long. */
 export function translate(regime: Regime, address: bigint, access: Access): Mapping | Fault {
   const { hot, memory } = regime;
   if ((hot.sctlr & SCTLR.M) === 0n) return flat(regime, address, access);
-  const selected = selectTable(regime, address, access);
-  if (selected === undefined) return { fault: FAULT.translation };
-  const { bits, granule, hierarchyOff } = selected;
+  const control = controlOf(regime);
+  const high = Number(BigInt.asUintN(32, address >> 32n));
+  const low = Number(BigInt.asUintN(32, address));
+  const isUpper = ((high >>> 23) & 1) === 1;
+  const half = isUpper ? control.upper : control.lower;
+  const { granule, hierarchyOff } = half;
+  if (!isInHalf(high, low, half, isUpper) || (access.user && half.disabledForUser))
+    return { fault: FAULT.translation };
+  const { outputEnd } = control;
   const stride = granule - 3;
-  const outputBits = Math.min(OUTPUT_BITS[field(hot.tcr, 32, 3)]!, regime.physicalBits);
-  const tooBig = (output: bigint) => output >> BigInt(outputBits) !== 0n;
 
-  let level = 4 - Math.ceil((bits - granule) / stride);
-  // The first table may be smaller than a granule, and is aligned to its own size (D8.2.6).
-  const firstBits = bits - granule - stride * (3 - level) + 3;
-  let table = selected.base & ones(48) & ~ones(firstBits);
-  if (tooBig(table)) return { fault: FAULT.addressSize };
+  let { table, level } = half;
+  if (table >= outputEnd) return { fault: FAULT.addressSize };
   let apTable = 0;
   let pxn = false;
   let uxn = false;
-  for (let high = bits; ; high = granule + stride * (3 - level), level++) {
-    const low = granule + stride * (3 - level);
-    const at = Number(table) + 8 * field(address, low, high - low);
-    let descriptor = readDescriptor(memory, at);
-    if (descriptor === undefined) return { fault: FAULT.externalOnWalk + level };
-    const type = Number(descriptor & 3n);
+  for (let top = half.bits!; ; top = granule + stride * (3 - level), level++) {
+    const from = granule + stride * (3 - level);
+    const at = table + 8 * bitsOf(high, low, from, top - from);
+    const page = Math.floor(at / 4096);
+    const ram = memory.ram(page, false);
+    if (ram === undefined) return { fault: FAULT.externalOnWalk + level };
+    const index = ram.wordsBefore(page) * 2 + (at % 4096) / 4;
+    const descriptor = ram.u32[index]!;
+    const upper = ram.u32[index + 1]!;
+    const type = descriptor & 3;
     if ((type & 1) === 0) return { fault: FAULT.translation + level };
     if (type === 3 && level < 3) {
-      table = descriptor & ones(48) & ~ones(granule);
-      if (tooBig(table)) return { fault: FAULT.addressSize + level };
-      if (!(hierarchyOff && regime.has('HPDS'))) {
-        apTable |= field(descriptor, 61, 2);
-        uxn ||= bitOf(descriptor, 60);
-        pxn ||= bitOf(descriptor, 59);
+      table = addressIn(upper, descriptor, granule);
+      if (table >= outputEnd) return { fault: FAULT.addressSize + level };
+      if (!hierarchyOff) {
+        apTable |= (upper >>> 29) & 3;
+        uxn ||= ((upper >>> 28) & 1) === 1;
+        pxn ||= ((upper >>> 27) & 1) === 1;
       }
       continue;
     }
     // A block, at the levels that have them, or a page.
     if (type === 1 && !(level === 2 || (level === 1 && granule === 12)))
       return { fault: FAULT.translation + level };
-    const output = descriptor & ones(48) & ~ones(low);
-    if (tooBig(output)) return { fault: FAULT.addressSize + level };
+    const output = addressIn(upper, descriptor, from);
+    if (output >= outputEnd) return { fault: FAULT.addressSize + level };
 
     let updated = descriptor;
-    if (!bitOf(descriptor, 10)) {
-      if (!(bitOf(hot.tcr, 39) && regime.has('HAFDBS'))) return { fault: FAULT.accessFlag + level };
-      updated |= 1n << 10n;
+    if ((descriptor & ACCESS_FLAG) === 0) {
+      if (!control.setsAccessFlag) return { fault: FAULT.accessFlag + level };
+      updated |= ACCESS_FLAG;
     }
     // Hardware management of dirty state: a page with DBM becomes writable when it is written (D8.5).
-    const dirtyManaged = bitOf(hot.tcr, 40) && bitOf(descriptor, 51) && regime.has('HAFDBS2');
-    if (dirtyManaged && access.kind === 'write') updated &= ~(1n << 7n);
+    if (control.managesDirtyState && (upper & DBM) !== 0 && access.kind === 'write')
+      updated = (updated & ~READ_ONLY) >>> 0;
     // APTable[0] takes away EL0's access, APTable[1] makes read-only.
-    let ap = field(updated, 6, 2);
+    let ap = (updated >>> 6) & 3;
     if (apTable & 1) ap &= ~1;
     if (apTable & 2) ap |= 2;
-    if (!permits(regime, access, ap, pxn || bitOf(descriptor, 53), uxn || bitOf(descriptor, 54)))
+    if (!permits(regime, access, ap, pxn || (upper & PXN) !== 0, uxn || (upper & UXN) !== 0))
       return { fault: FAULT.permission + level };
-    if (updated !== descriptor) writeDescriptor(memory, at, updated);
-    descriptor = updated;
+    if (updated !== descriptor) {
+      const written = memory.ram(page, true);
+      if (written !== undefined) written.u32[index] = updated;
+    }
 
-    const attributes = field(hot.mair, 8 * field(descriptor, 2, 3), 8);
+    const attributes = control.attributes[(descriptor >>> 2) & 7]!;
     const device = (attributes & 0xf0) === 0;
     return {
-      physical: Number(output | (address & ones(low))),
-      log2Size: low,
+      physical: output + (low & ((1 << from) - 1)),
+      log2Size: from,
       device,
       attributes,
-      shareability: device ? OUTER_SHAREABLE : field(descriptor, 8, 2),
-      global: !bitOf(descriptor, 11),
+      shareability: device ? OUTER_SHAREABLE : (descriptor >>> 8) & 3,
+      global: ((descriptor >>> 11) & 1) === 0,
     };
   }
 }
