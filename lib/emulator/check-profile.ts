@@ -211,6 +211,7 @@ const profile = record({
     emptyFilterRefused: flag,
     identitySettledByRun: flag,
     signedReadsCut: flag,
+    guestCtrLacksIdc: flag,
     timersEndWaits: flag,
     reservedAffinityIgnored: flag,
     stepKept: flag,

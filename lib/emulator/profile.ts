@@ -130,6 +130,8 @@ export interface ProfileBehaviours {
    * arch/arm64/kvm/mmio.c, before Linux 7).
    */
   readonly signedReadsCut: boolean;
+  /** A guest reads CTR_EL0 without the IDC that KVM_GET_ONE_REG shows (`access_ctr`, sys_regs.c; until 6.11). */
+  readonly guestCtrLacksIdc: boolean;
   /**
    * Without an interrupt controller in the kernel, a timer that fires ends a vCPU's wait, of WFI or CPU_SUSPEND. On Linux
    * 6.18 `kvm_vcpu_check_block` sees nothing of it: the vCPU wakes and sleeps on, thousands of times, until it is kicked.

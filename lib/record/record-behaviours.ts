@@ -26,6 +26,8 @@ const AARCH32_USER = 0x10n;
 const ID_AA64PFR1_EL1 = sysRegId(3, 0, 0, 4, 1);
 /** Nobody can write it. */
 const ID_AA64DFR1_EL1 = sysRegId(3, 0, 0, 5, 1);
+const CTR_EL0 = sysRegId(3, 3, 0, 0, 1);
+const IDC = 1n << 28n;
 const CLIDR_EL1 = sysRegId(3, 1, 0, 0, 1);
 /** Level of coherence 1, and 2. */
 const CLIDR_LEVELS = [0x0120_0000n, 0x0220_0000n];
@@ -68,6 +70,8 @@ const SERROR = encodeVcpuEvents({
 /** Words for a guest that has the address of no memory in X2. */
 const LDRSB_W0 = 0x39c0_0040;
 const STR_X0 = 0xf900_0040;
+/** mrs x0, ctr_el0 */
+const MRS_X0_CTR = 0xd53b_0020;
 const HVC = 0xd400_0002;
 const WFI = 0xd503_207f;
 /** A timer that fires when the guest waits for long: after 33 ms of the fastest counter, 1.4 s of one of 24 MHz. */
@@ -185,6 +189,11 @@ const EXPERIMENTS: Experiments = {
       area.setUint8(MMIO_DATA, 0xff);
       kick();
       return expectValue(vcpu.getOneReg(X0)) === 0xffn;
+    }),
+  guestCtrLacksIdc: host =>
+    runGuest(host, [MRS_X0_CTR, STR_X0], ({ vcpu, run, area }) => {
+      run();
+      return (expectValue(vcpu.getOneReg(CTR_EL0)) & ~area.getBigUint64(MMIO_DATA, true) & IDC) !== 0n;
     }),
   timersEndWaits: host =>
     runGuest(host, [WFI, STR_X0], ({ vcpu, runUntil }) => {

@@ -147,6 +147,7 @@ const BEHAVIOURS: Readonly<Record<keyof ProfileBehaviours, string>> = {
   emptyFilterRefused: 'an SMCCC filter of no functions is EINVAL',
   identitySettledByRun: 'the first run settles the ID registers of a VM: changes are then EBUSY',
   signedReadsCut: 'a read of a device that extends the sign loses it',
+  guestCtrLacksIdc: 'a guest reads CTR_EL0 without the IDC that userspace reads',
   timersEndWaits: 'without a GIC of KVM, a timer that fires ends the wait of a vCPU',
   reservedAffinityIgnored: 'CPU_ON ignores the reserved bits of an affinity',
   stepKept: "a debugger's single step is kept over exits; else it runs on over what KVM emulates",

@@ -14,6 +14,8 @@ import { readIcc, writeIcc } from './guest-gic.ts';
 import { GuestTimer } from './guest-timers.ts';
 
 const SYSTEM_REGISTER = sysRegId(0, 0, 0, 0, 0);
+const CTR_EL0 = sysRegId(3, 3, 0, 0, 1);
+const CTR_IDC = 1n << 28n;
 const CSSELR_EL1 = sysRegId(3, 2, 0, 0, 0);
 /** Twice the levels of caches that CLIDR_EL1 can tell of. */
 const CSSELR_MAX = 14;
@@ -127,7 +129,7 @@ const ACCESSES: ReadonlyMap<number, Access> = new Map<number, Access>([
   ],
   [encodingOf(3, 1, 0, 0, 1), readOnly(sysRegId(3, 1, 0, 0, 1))],
   [encodingOf(3, 1, 0, 0, 7), readOnly(sysRegId(3, 1, 0, 0, 7))],
-  [encodingOf(3, 3, 0, 0, 1), readOnly(sysRegId(3, 3, 0, 0, 1))],
+  [encodingOf(3, 3, 0, 0, 1), { read: registers => registers.cacheType }],
   // ERRIDR_EL1: there are no error records. The regions likewise; LORID_EL1 is read-only.
   [encodingOf(3, 0, 5, 3, 0), { read: () => 0n }],
   ...[0, 1, 2, 3].map((op2): [number, Access] => [encodingOf(3, 0, 10, 4, op2), razWi]),
@@ -218,6 +220,12 @@ export class GuestRegisters implements SystemRegisters {
     const selected = Number((this.value(CSSELR_EL1) ?? 0n) & 0xfn);
     const isAnswered = selected < CSSELR_MAX || this.#vcpu.vm.host.profile.behaviours.clidr === 'fixed';
     return isAnswered ? (this.value(ccsidrId(selected)) ?? 0n) : cpu.x(cpu.current.d);
+  }
+
+  /** CTR_EL0 */
+  get cacheType(): bigint {
+    const value = this.value(CTR_EL0) ?? 0n;
+    return this.#vcpu.vm.host.profile.behaviours.guestCtrLacksIdc ? value & ~CTR_IDC : value;
   }
 
   get pendingInterrupts(): bigint {
