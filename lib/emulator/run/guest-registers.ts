@@ -5,9 +5,11 @@
  * @packageDocumentation
  */
 import { encodeRegisterId, sysRegId } from '../../abi/register-id.ts';
+import { KVM_ARM_VCPU } from '../../abi/vcpu-features.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import type { Debug } from '../cpu/debug.ts';
 import { encodingOf, type Refusal, type SystemRegisters } from '../cpu/system-registers.ts';
+import { hasFeature } from '../registers/register-access.ts';
 import type { VcpuState } from '../state.ts';
 import { debugOf } from './debug-registers.ts';
 import { readIcc, writeIcc } from './guest-gic.ts';
@@ -160,6 +162,15 @@ const isDebug = (encoding: number): boolean => encoding >> 14 === 2;
 const isTrapped = (encoding: number): boolean =>
   isDebug(encoding) || (isIdentification(encoding) && encoding >= FIRST_FEATURE) || encoding === ACTLR_EL1;
 
+/** EL0 only reads it. */
+const PMUSERENR_EL0 = encodingOf(3, 3, 9, 14, 0);
+
+/** The PMU: CRn 9 with CRm 12 to 14, and CRn 14 with CRm 8 to 15 of op1 3. */
+const isOfPmu = (encoding: number): boolean => {
+  const [crn, crm] = [(encoding >> 7) & 0xf, (encoding >> 3) & 0xf];
+  return (crn === 9 && crm >= 12) || (crn === 14 && crm >= 8 && ((encoding >> 11) & 7) === 3);
+};
+
 /** CRn 14 of op1 3: what changes there changes when a timer fires. */
 const isTimer = (encoding: number): boolean => encoding >> 7 === encodingOf(3, 3, 14, 0, 0) >> 7;
 
@@ -245,6 +256,11 @@ export class GuestRegisters implements SystemRegisters {
     return needs === undefined || digit(...needs) !== 0n;
   }
 
+  /** Where registers of the PMU are there without one (Linux 5.10), a guest finds them RAZ/WI (`kvm_arm_pmu_v3_ready`). */
+  #lacksPmu(encoding: number): boolean {
+    return isOfPmu(encoding) && !hasFeature(this.#vcpu, KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3);
+  }
+
   read(encoding: number, _level: 0 | 1, cpu: Cpu): bigint | Refusal {
     const { gic } = this.#vcpu;
     const icc = gic?.findIcc(encoding);
@@ -254,11 +270,11 @@ export class GuestRegisters implements SystemRegisters {
     const access = ACCESSES.get(encoding);
     if (access !== undefined) return access.read?.(this, cpu) ?? 'undefined';
     const value = this.value(SYSTEM_REGISTER | BigInt(encoding));
-    if (value !== undefined) return value;
+    if (value !== undefined) return this.#lacksPmu(encoding) ? 0n : value;
     return encoding >= FIRST_FEATURE && encoding <= LAST_FEATURE ? 0n : 'undefined';
   }
 
-  write(encoding: number, value: bigint, _level: 0 | 1, cpu: Cpu): Refusal | undefined {
+  write(encoding: number, value: bigint, level: 0 | 1, cpu: Cpu): Refusal | undefined {
     const { gic } = this.#vcpu;
     const icc = gic?.findIcc(encoding);
     if (icc !== undefined) return writeIcc(gic!, icc, value);
@@ -275,6 +291,8 @@ export class GuestRegisters implements SystemRegisters {
     if (isIdentification(encoding)) return 'undefined';
     const register = this.#vcpu.configuration!.registers.get(SYSTEM_REGISTER | BigInt(encoding));
     if (register === undefined || register.isPresent?.(this.#vcpu) === false) return 'undefined';
+    if (encoding === PMUSERENR_EL0 && level === 0) return 'undefined';
+    if (this.#lacksPmu(encoding)) return undefined;
     // What userspace may not write, a guest writes in vain.
     register.set(this.#vcpu, keptByDebug(encoding, value));
     if (isDebug(encoding)) cpu.setDebug(this.debug);
