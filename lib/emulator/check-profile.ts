@@ -192,6 +192,7 @@ const profile = record({
   timerPpis: list(count),
   pmuAttributes: count,
   pmus: numbered(count),
+  pmceid: absentOr(list(hex)),
   writableMasks: numbered(hex),
   behaviours: record({
     vcpuEventsNeedInit: flag,
@@ -216,6 +217,8 @@ const profile = record({
     reservedAffinityIgnored: flag,
     stepKept: flag,
     debuggerMeetsGuest: flag,
+    pmuChainsPairs: flag,
+    pmuInterruptNeedsEnable: flag,
     rawCore: onlyTrue,
     beforeSve: onlyTrue,
     unknownFirmware: only('EINVAL'),

@@ -151,6 +151,14 @@ export interface ProfileBehaviours {
    */
   readonly debuggerMeetsGuest: boolean;
 
+  /**
+   * A counter and the CHAIN that counts its overflows are one counter of 64 bits, whose lower half never overflows
+   * (`kvm_pmu_pmc_is_chained`, arch/arm64/kvm/pmu-emul.c, before Linux 6.2).
+   */
+  readonly pmuChainsPairs: boolean;
+  /** The PMU's interrupt is of counters that are enabled (`kvm_pmu_overflow_status`; later also of those that were). */
+  readonly pmuInterruptNeedsEnable: boolean;
+
   // Only modelled hosts have those that follow: their kernels are too old for the lab.
 
   /** Core registers are any bytes of `struct kvm_regs`, listed as one id for each of its words (before Linux 4.19). */
@@ -276,6 +284,8 @@ export interface HostProfile {
   readonly pmuAttributes: number;
   /** The PMUs that KVM_ARM_VCPU_PMU_V3_SET_PMU accepts, by number: how many event counters each has. */
   readonly pmus: Readonly<Record<string, number>>;
+  /** PMCEID0_EL0 and PMCEID1_EL0: the common events that a guest is told of. Absent without a PMU. */
+  readonly pmceid?: readonly [Hex, Hex];
   /** KVM_ARM_GET_REG_WRITABLE_MASKS by index, where not 0. */
   readonly writableMasks: Readonly<Record<string, Hex>>;
   readonly behaviours: ProfileBehaviours;

@@ -123,6 +123,8 @@ export interface VmState {
   pmcrN: bigint;
   /** How many event counters its PMU has; undefined while there is none. */
   pmuCounters: bigint | undefined;
+  /** Which events its PMU counts, range by range: the last one has the say, and the first for all that is in none. */
+  readonly pmuFilter: { readonly start: number; readonly end: number; readonly allows: boolean }[];
   /** KVM_CAP_ARM_WRITABLE_IMP_ID_REGS is enabled. */
   identityUnlocked: boolean;
   /** What the guest's virtual and physical counters lag behind the host's, in ticks. */

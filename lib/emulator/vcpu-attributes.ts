@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 import { KVM_CAP } from '../abi/capabilities.ts';
+import { KVM_PMU_EVENT } from '../abi/device-attributes.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import type { Result } from '../backend.ts';
@@ -50,10 +51,7 @@ const pmu: Group = {
       case PMU.INIT:
         return initPmu(vcpu);
       case PMU.FILTER:
-        if (!isPmuFilter(vcpu, data)) return -ERRNO.EINVAL;
-        // Kernels that let a PMU be chosen hold it, and its filter, once a vCPU has run (`kvm_vm_has_ran_once`).
-        if (pmuAttributes > PMU.SET_PMU && hasRun(vcpu.vm)) return -ERRNO.EBUSY;
-        return vcpu.vm.pmuCounters === undefined ? -ERRNO.ENXIO : 0;
+        return filterPmu(vcpu, data);
       case PMU.SET_PMU:
         return setPmu(vcpu.vm, readInt(data));
       case PMU.SET_NR_COUNTERS:
@@ -93,14 +91,22 @@ function initPmu(vcpu: VcpuState): Result {
 
 const MOST_EVENTS = 0xffffn;
 
-/** `struct kvm_pmu_event_filter`: base_event u16, nevents u16, action u8 (0 allow, 1 deny). */
-function isPmuFilter(vcpu: VcpuState, data: Uint8Array): boolean {
+/** A range of the VM's filter (`KVM_ARM_VCPU_PMU_V3_FILTER`): `struct kvm_pmu_event_filter` has base, count and action. */
+function filterPmu(vcpu: VcpuState, data: Uint8Array): Result {
+  const { vm } = vcpu;
   const view = new DataView(readStruct(data, 8).buffer);
-  const end = view.getUint16(0, true) + view.getUint16(2, true);
+  const start = view.getUint16(0, true);
+  const end = start + view.getUint16(2, true);
+  const action = view.getUint8(4);
   // Before its own init a vCPU's events are those of the VM.
-  const configuration = vcpu.configuration ?? vcpu.vm.configuration;
+  const configuration = vcpu.configuration ?? vm.configuration;
   const mask = configuration === undefined ? MOST_EVENTS : eventMask({ ...vcpu, configuration });
-  return BigInt(end) <= mask + 1n && view.getUint8(4) <= 1;
+  if (BigInt(end) > mask + 1n || action > KVM_PMU_EVENT.deny) return -ERRNO.EINVAL;
+  // Kernels that let a PMU be chosen hold it, and its filter, once a vCPU has run (`kvm_vm_has_ran_once`).
+  if (vm.host.profile.pmuAttributes > PMU.SET_PMU && hasRun(vm)) return -ERRNO.EBUSY;
+  if (vm.pmuCounters === undefined) return -ERRNO.ENXIO;
+  vm.pmuFilter.push({ start, end, allows: action === KVM_PMU_EVENT.allow });
+  return 0;
 }
 
 /** `kvm_arm_pmu_v3_set_pmu`: the VM has all counters of the PMU again. */

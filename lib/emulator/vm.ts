@@ -46,6 +46,7 @@ export class EmulatedVm implements VmHandle {
       psciVersion: 0n,
       pmcrN: 0n,
       pmuCounters: undefined,
+      pmuFilter: [],
       identityUnlocked: false,
       voffset: 0n,
       poffset: 0n,

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { KVM_CAP } from '../abi/capabilities.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_EXIT, KVM_RUN_SIZE } from '../abi/exits.ts';
 import { breakpointRegisters, encodeGuestDebug, KVM_GUESTDBG } from '../abi/guest-debug.ts';
@@ -12,7 +13,7 @@ import { encodeVcpuEvents, encodeVcpuInit, STRUCT_SIZE } from '../abi/structs.ts
 import { featureMask } from '../abi/vcpu-features.ts';
 import type { VcpuHandle } from '../backend.ts';
 import type { ProfileBehaviours } from '../emulator/profile.ts';
-import { CODE, EXIT_REASON, type Host, MMIO_DATA, runGuest } from './run-guest.ts';
+import { CODE, EXIT_REASON, type Guest, type Host, MMIO_DATA, runGuest, STR_X0 } from './run-guest.ts';
 import { expectValue, initialised, withVcpus } from './scratch.ts';
 
 type Experiments = {
@@ -69,7 +70,6 @@ const SERROR = encodeVcpuEvents({
 
 /** Words for a guest that has the address of no memory in X2. */
 const LDRSB_W0 = 0x39c0_0040;
-const STR_X0 = 0xf900_0040;
 /** mrs x0, ctr_el0 */
 const MRS_X0_CTR = 0xd53b_0020;
 const HVC = 0xd400_0002;
@@ -78,6 +78,24 @@ const WFI = 0xd503_207f;
 const TIMER_TICKS = 1n << 25n;
 const WAIT_MS = 4000;
 const X0 = coreRegId(0);
+const X3 = coreRegId(24);
+const X4 = coreRegId(32);
+const X5 = coreRegId(40);
+/** Words for a guest with a PMU; X3 to X5 have a value for each question, X4 ones. */
+const MSR_PMEVTYPER0_XZR = 0xd51b_ec1f;
+const MSR_PMEVTYPER1_X3 = 0xd51b_ec23;
+const MSR_PMEVCNTR0_X4 = 0xd51b_e804;
+const MSR_PMCNTENSET_X4 = 0xd51b_9c24;
+const MSR_PMCNTENCLR_X4 = 0xd51b_9c44;
+const MSR_PMOVSCLR_X4 = 0xd51b_9c64;
+const MSR_PMOVSSET_X4 = 0xd51b_9e64;
+const MRS_X0_PMOVSSET = 0xd53b_9e60;
+const MSR_PMINTENSET_X4 = 0xd518_9e24;
+const MSR_PMINTENCLR_X4 = 0xd518_9e44;
+const MSR_PMCR_X5 = 0xd51b_9c05;
+const MSR_PMSWINC_X5 = 0xd51b_9c85;
+const CHAIN = 0x1en;
+const ALL_32 = 0xffff_ffffn;
 /** Bits 31:24 of an affinity. */
 const RESERVED_AFFINITY = 1n << 24n;
 const PSTATE_SS = 1n << 21n;
@@ -227,7 +245,44 @@ const EXPERIMENTS: Experiments = {
       run();
       return area.getUint32(EXIT_REASON, true) === KVM_EXIT.KVM_EXIT_DEBUG;
     }),
+  pmuChainsPairs: host =>
+    withPmu(
+      host,
+      [
+        ...[MSR_PMINTENCLR_X4, MSR_PMOVSCLR_X4, MSR_PMEVTYPER0_XZR, MSR_PMEVTYPER1_X3, MSR_PMEVCNTR0_X4],
+        ...[MSR_PMCNTENSET_X4, MSR_PMCR_X5, MSR_PMSWINC_X5, MRS_X0_PMOVSSET, STR_X0],
+      ],
+      ({ run, area }) => {
+        run();
+        return (area.getBigUint64(MMIO_DATA, true) & 1n) === 0n;
+      },
+    ),
+  pmuInterruptNeedsEnable: host =>
+    withPmu(
+      host,
+      [MSR_PMCNTENCLR_X4, MSR_PMOVSSET_X4, MSR_PMINTENSET_X4, MSR_PMCR_X5, STR_X0],
+      ({ runTold }) => runTold(),
+    ),
 };
+
+/** Asks a guest that can count: X3 has CHAIN, X4 ones, and X5 a bit for PMCR_EL0.E and the first counter. */
+function withPmu(host: Host, words: readonly number[], ask: (guest: Guest) => boolean): boolean {
+  if (host.kvm.checkExtension(KVM_CAP.KVM_CAP_ARM_PMU_V3) <= 0) return false;
+  return runGuest(
+    host,
+    words,
+    guest => {
+      for (const [id, value] of [
+        [X3, CHAIN],
+        [X4, ALL_32],
+        [X5, 1n],
+      ] as const)
+        guest.vcpu.setOneReg(id, value);
+      return ask(guest);
+    },
+    true,
+  );
+}
 
 /** Makes each experiment, one after another. */
 export async function recordBehaviours(host: Host): Promise<ProfileBehaviours> {

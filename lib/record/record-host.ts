@@ -18,6 +18,7 @@ import { isSpecial } from '../emulator/registers/special-registers.ts';
 import { recordBehaviours } from './record-behaviours.ts';
 import { recordGics } from './record-gics.ts';
 import { recordRegisters } from './record-registers.ts';
+import { MMIO_DATA, runGuest, STR_X0 } from './run-guest.ts';
 import { expectValue, initialised, withVcpus } from './scratch.ts';
 
 /** What tells a recording from others. */
@@ -186,8 +187,23 @@ const PMCR_EL0 = sysRegId(3, 3, 9, 12, 0);
 /** The kernel numbers its PMUs with its other counters of events, of which no machine has many. */
 const PMU_NUMBERS = 256;
 
-function recordPmu(kvm: KvmHandle, target: number): Pick<HostProfile, 'pmuAttributes' | 'pmus'> {
+/** mrs x0, pmceid<n>_el0; str x0, [x2] */
+const TELL_EVENTS = [0xd53b_9cc0, STR_X0, 0xd53b_9ce0, STR_X0];
+
+function recordPmu(kvm: KvmHandle, target: number): Pick<HostProfile, 'pmuAttributes' | 'pmus' | 'pmceid'> {
   if (kvm.checkExtension(KVM_CAP.KVM_CAP_ARM_PMU_V3) <= 0) return { pmuAttributes: 0, pmus: {} };
+  const pmceid = runGuest(
+    { kvm, target },
+    TELL_EVENTS,
+    ({ run, area }) => {
+      const next = () => {
+        run();
+        return area.getBigUint64(MMIO_DATA, true).toString(16);
+      };
+      return [next(), next()] as const;
+    },
+    true,
+  );
   return initialised(kvm, target, featureMask(['PMU_V3']), vcpu => ({
     pmuAttributes: range(64).findIndex(attr => vcpu.hasDeviceAttr(PMU_CTRL, BigInt(attr)) !== 0),
     pmus: Object.fromEntries(
@@ -195,6 +211,7 @@ function recordPmu(kvm: KvmHandle, target: number): Pick<HostProfile, 'pmuAttrib
         .filter(pmu => vcpu.setDeviceAttr(PMU_CTRL, SET_PMU, Uint8Array.of(pmu, 0, 0, 0)) === 0)
         .map(pmu => [pmu, Number((expectValue(vcpu.getOneReg(PMCR_EL0)) >> 11n) & 0x1fn)]),
     ),
+    pmceid,
   }));
 }
 

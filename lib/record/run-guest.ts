@@ -3,10 +3,11 @@
  *
  * @packageDocumentation
  */
+import { ERRNO } from '../abi/errno.ts';
 import { KVM_RUN_SIZE } from '../abi/exits.ts';
 import { coreRegId } from '../abi/register-id.ts';
 import { encodeVcpuInit } from '../abi/structs.ts';
-import { featureMask } from '../abi/vcpu-features.ts';
+import { featureMask, type VcpuFeature } from '../abi/vcpu-features.ts';
 import type { KvmHandle, VcpuHandle } from '../backend.ts';
 import { ioctlError } from '../errors.ts';
 import { withVcpus } from './scratch.ts';
@@ -21,6 +22,8 @@ export interface Host {
 /** Where the guest's words are; X2 has an address without memory. */
 export const CODE = 0x4000_0000n;
 const DEVICE = 0x0900_0000n;
+/** str x0, [x2] */
+export const STR_X0 = 0xf900_0040;
 
 /** Offsets in `struct kvm_run`. */
 export const EXIT_REASON = 8;
@@ -36,6 +39,9 @@ const { WebAssembly } = globalThis as unknown as {
   WebAssembly: { Memory: new (limits: object) => { buffer: SharedArrayBuffer } };
 };
 
+const PMU_V3_CTRL = 0;
+const PMU_V3_INIT = 1n;
+
 /** A guest that can run. */
 export interface Guest {
   readonly vcpu: VcpuHandle;
@@ -43,18 +49,26 @@ export interface Guest {
   readonly area: DataView;
   /** Runs it until it leaves. */
   run(): void;
+  /** As {@link run}; false where it left because an interrupt line has moved, which the program is told. */
+  runTold(): boolean;
   /** Completes its last exit. */
   kick(): void;
   /** Whether it leaves within so many milliseconds; else it is made to. */
   runUntil(milliseconds: number): Promise<boolean>;
 }
 
-/** Asks a question of the first vCPU of a new VM, which has these words to run; a second vCPU is off. */
+/**
+ * Asks a question of the first vCPU of a new VM, which has these words to run; a second vCPU is off.
+ *
+ * @param pmu - it has a performance monitor
+ */
 export function runGuest<Answer>(
   { kvm, target }: Host,
   words: readonly number[],
   ask: (guest: Guest) => Answer,
+  pmu = false,
 ): Answer {
+  const features = ['PSCI_0_2', ...(pmu ? (['PMU_V3'] as const) : [])] as const;
   return withVcpus(kvm, 2, ({ vm, vcpus }) => {
     const [vcpu, other] = vcpus as [VcpuHandle, VcpuHandle];
     const ram = new Uint8Array(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer);
@@ -63,11 +77,11 @@ export function runGuest<Answer>(
       if (result < 0) throw ioctlError(request, result);
     };
     expect('KVM_SET_USER_MEMORY_REGION', vm.setUserMemoryRegion(0, 0, CODE, ram.subarray(0, SLOT_BYTES)));
-    for (const [each, features] of [
-      [vcpu, ['PSCI_0_2']],
-      [other, ['PSCI_0_2', 'POWER_OFF']],
-    ] as const)
-      expect('KVM_ARM_VCPU_INIT', each.armVcpuInit(encodeVcpuInit(target, featureMask(features))));
+    const init = (each: VcpuHandle, has: readonly VcpuFeature[]) =>
+      expect('KVM_ARM_VCPU_INIT', each.armVcpuInit(encodeVcpuInit(target, featureMask(has))));
+    init(vcpu, features);
+    init(other, [...features, 'POWER_OFF']);
+    if (pmu) expect('KVM_SET_DEVICE_ATTR', vcpu.setDeviceAttr(PMU_V3_CTRL, PMU_V3_INIT, new Uint8Array(8)));
     expect('KVM_SET_ONE_REG', vcpu.setOneReg(PC, CODE));
     expect('KVM_SET_ONE_REG', vcpu.setOneReg(X2, DEVICE));
     const bytes = new Uint8Array(KVM_RUN_SIZE);
@@ -75,6 +89,11 @@ export function runGuest<Answer>(
       vcpu,
       area: new DataView(bytes.buffer),
       run: () => expect('KVM_RUN', vcpu.run(bytes)),
+      runTold() {
+        const result = vcpu.run(bytes);
+        if (result !== -ERRNO.EINTR) expect('KVM_RUN', result);
+        return result >= 0;
+      },
       kick: () => {
         vcpu.kick();
         vcpu.run(bytes);

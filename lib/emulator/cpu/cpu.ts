@@ -25,6 +25,14 @@ import { entryOf, Tlb } from './tlb.ts';
 /** See `evaluator.ts`. */
 const { PAGE, SCRATCH, SP } = slots;
 
+/** Instructions, by the level that they were at. */
+export interface Executed {
+  /** As budgets have them: one that raises an exception is among them. */
+  readonly begun: [user: number, kernel: number];
+  /** Those of them that were not executed in the end, for an exception that came first. */
+  readonly undone: [user: number, kernel: number];
+}
+
 const SCTLR_SA = 1n << 3n;
 const SCTLR_SA0 = 1n << 4n;
 
@@ -42,6 +50,10 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
   /** The instruction that runs is one that the surroundings emulate, as a hypervisor does that has trapped it. */
   emulated = false;
   pendingMmio: PendingMmio | undefined;
+  /** What has run so far, for who counts it: {@link tally} brings it up to date. */
+  readonly executed: Executed = { begun: [0, 0], undone: [0, 0] };
+  /** The surroundings want the CPU back when the level changes. */
+  stopsAtLevels = false;
 
   /** The records of the page that the PC is in, and its offset: of the next instruction while one runs. */
   #page = FETCH_PAGE;
@@ -51,6 +63,9 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
   #remaining = 0;
   /** What was left of the budget when the surroundings wanted the CPU back. */
   #forgone = 0;
+  /** What was left of it at the last tally, and the level of the instructions since. */
+  #tallied = 0;
+  #level: 0 | 1 = 1;
   #irq = false;
   #fiq = false;
   #serror: bigint | undefined;
@@ -82,9 +97,10 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
    */
   run(budget: number): Exit {
     if (this.pendingMmio !== undefined) throw new Error('the MMIO access is to be completed first');
-    this.#remaining = budget;
-    this.#forgone = 0;
+    this.tally();
     this.contextChanged();
+    this.#remaining = this.#tallied = budget;
+    this.#forgone = 0;
     for (;;) {
       try {
         if (this.#debug?.looksAtInstructions) this.#interpretDebugged(this.#debug);
@@ -93,9 +109,18 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
       } catch (thrown) {
         if (thrown instanceof Leave) return this.#left(thrown.exit);
         if (!(thrown instanceof Exception)) throw thrown;
+        // What is to be executed again was not: all but calls.
+        if (thrown.elr === this.pc()) this.executed.undone[this.state.el]++;
         takeSynchronous(this, thrown);
       }
     }
+  }
+
+  /** Adds what has run since the last time to {@link executed}. */
+  tally(): void {
+    const { remaining } = this;
+    this.executed.begun[this.#level] += this.#tallied - remaining;
+    this.#tallied = remaining;
   }
 
   /** Has `run` come back after the present instruction: its surroundings have something to work out. */
@@ -167,6 +192,7 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
   /** The step of an instruction that leaves is done with it, if the PC is past it. */
   #left(exit: Exit): Exit {
     const { reason } = exit;
+    if (reason === 'debug') this.executed.undone[this.state.el]++;
     if (reason === 'hvc' || reason === 'smc' || reason === 'wfi') this.advanceStep();
     else if (reason === 'wfe' || reason === 'yield') {
       this.stepped = reason;
@@ -314,9 +340,16 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
   /** PSTATE, or what translation depends on, has changed. */
   contextChanged(): void {
     const { el, pan } = this.state;
+    if (el !== this.#level) this.#enterLevel(el);
     this.#codeTlb = el === 0 ? this.#userTlb : this.#kernelTlb;
     this.tlb = el === 0 ? this.#userTlb : pan ? this.#panTlb : this.#kernelTlb;
     this.#records = FETCH_PAGE.records;
+  }
+
+  #enterLevel(level: 0 | 1): void {
+    this.tally();
+    this.#level = level;
+    if (this.stopsAtLevels) this.stop();
   }
 
   #tlbs(): Tlb[] {

@@ -19,7 +19,7 @@ const PMCR_MASK = 0xffn;
 /** PMCR_EL0.LC, the long cycle counter: RES1 on a CPU without AArch32. */
 const PMCR_LC = 1n << 6n;
 
-const PMCR_EL0 = sysRegId(3, 3, 9, 12, 0);
+export const PMCR_EL0: bigint = sysRegId(3, 3, 9, 12, 0);
 const counters = (pmcr: bigint) => (pmcr >> N_SHIFT) & N_MASK;
 
 /**
@@ -49,9 +49,14 @@ const pmcr: SpecialRegister = ({ cell, scope, profile }) => ({
   },
 });
 
+/** How many event counters the vCPU has: of the VM, or what userspace has left in its register where that is storage. */
+export function counterCount(vcpu: VcpuState): bigint {
+  return counters(vcpu.configuration!.registers.get(PMCR_EL0)!.get(vcpu) as bigint);
+}
+
 /** The event counters and the cycle counter, bit 31 (`kvm_pmu_valid_counter_mask`, pmu-emul.c). */
-function counterMask(vcpu: VcpuState): bigint {
-  return (1n << 31n) | ((1n << vcpu.vm.pmcrN) - 1n);
+export function counterMask(vcpu: VcpuState): bigint {
+  return (1n << 31n) | ((1n << counterCount(vcpu)) - 1n);
 }
 
 /** One of a pair of registers over the same bits: a write sets those that are 1, clears them, or is assigned. */
@@ -93,7 +98,7 @@ export function eventMask(vcpu: VcpuState): bigint {
 }
 
 /** The bits of an event selector that the vCPU's ID registers allow for (`kvm_pmu_evtyper_mask`, pmu-emul.c). */
-function eventTypeMask(vcpu: VcpuState): bigint {
+export function eventTypeMask(vcpu: VcpuState): bigint {
   return (
     EXCLUDE_EL1_EL0 |
     eventMask(vcpu) |
@@ -111,7 +116,15 @@ const eventType: SpecialRegister = ({ cell, scope }) => ({
 /** PMUVer from which on event counters have 64 bits (`kvm_pmc_is_64bit`, pmu-emul.c). */
 const V3P5 = 6;
 const pmuVer = (dfr0: bigint) => Number((dfr0 >> 8n) & 0xfn);
-const PMEVCNTR_EL0 = Array.from({ length: 31 }, (_, n) => sysRegId(3, 3, 14, 8 + (n >> 3), n & 7));
+
+/** Whether the event counters of a vCPU have 64 bits. */
+export function hasLongCounters(vcpu: VcpuState): boolean {
+  return idDigit(vcpu, ID_AA64DFR0_EL1, 2) >= V3P5;
+}
+
+export const PMEVCNTR_EL0: readonly bigint[] = Array.from({ length: 31 }, (_, n) =>
+  sysRegId(3, 3, 14, 8 + (n >> 3), n & 7),
+);
 
 /**
  * An event counter of a host that has 64 bits for it shows half of them while the VM's PMUVer is a lower one. What
@@ -125,15 +138,17 @@ export function withCounterWidth(id: bigint, access: RegisterAccess): RegisterAc
       const { registers, resets, vmResets } = vcpu.configuration!;
       const dfr0 = registers.get(ID_AA64DFR0_EL1);
       const dfr0Reset = dfr0 && (dfr0.scope === 'vm' ? vmResets : resets)[dfr0.cell]!;
-      const isHalved = pmuVer(dfr0Reset ?? 0n) >= V3P5 && idDigit(vcpu, ID_AA64DFR0_EL1, 2) < V3P5;
+      const isHalved = pmuVer(dfr0Reset ?? 0n) >= V3P5 && !hasLongCounters(vcpu);
       const value = cellsOf(vcpu, access.scope)[access.cell]!;
       return isHalved ? BigInt.asUintN(32, value) : value;
     },
   };
 }
 
-const PMCCFILTR_EL0 = sysRegId(3, 3, 14, 15, 7);
-const PMEVTYPER_EL0 = Array.from({ length: 31 }, (_, n) => sysRegId(3, 3, 14, 12 + (n >> 3), n & 7));
+export const PMCCFILTR_EL0: bigint = sysRegId(3, 3, 14, 15, 7);
+export const PMEVTYPER_EL0: readonly bigint[] = Array.from({ length: 31 }, (_, n) =>
+  sysRegId(3, 3, 14, 12 + (n >> 3), n & 7),
+);
 
 /** The registers with a bit for each counter. */
 const counterBits: readonly (readonly [bigint, SpecialRegister])[] = [

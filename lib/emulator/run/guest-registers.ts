@@ -5,14 +5,15 @@
  * @packageDocumentation
  */
 import { encodeRegisterId, sysRegId } from '../../abi/register-id.ts';
-import { KVM_ARM_VCPU } from '../../abi/vcpu-features.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import type { Debug } from '../cpu/debug.ts';
 import { encodingOf, type Refusal, type SystemRegisters } from '../cpu/system-registers.ts';
-import { hasFeature } from '../registers/register-access.ts';
+import { PMCR_EL0 } from '../registers/pmu-registers.ts';
 import type { VcpuState } from '../state.ts';
 import { debugOf } from './debug-registers.ts';
 import { readIcc, writeIcc } from './guest-gic.ts';
+import { GuestPmu } from './guest-pmu.ts';
+import { findPmuAccess, type PmuAccess, readPmu, writePmu } from './guest-pmu-registers.ts';
 import { GuestTimer } from './guest-timers.ts';
 
 const SYSTEM_REGISTER = sysRegId(0, 0, 0, 0, 0);
@@ -162,27 +163,20 @@ const isDebug = (encoding: number): boolean => encoding >> 14 === 2;
 const isTrapped = (encoding: number): boolean =>
   isDebug(encoding) || (isIdentification(encoding) && encoding >= FIRST_FEATURE) || encoding === ACTLR_EL1;
 
-/** EL0 only reads it. */
-const PMUSERENR_EL0 = encodingOf(3, 3, 9, 14, 0);
-
-/** The PMU: CRn 9 with CRm 12 to 14, and CRn 14 with CRm 8 to 15 of op1 3. */
-const isOfPmu = (encoding: number): boolean => {
-  const [crn, crm] = [(encoding >> 7) & 0xf, (encoding >> 3) & 0xf];
-  return (crn === 9 && crm >= 12) || (crn === 14 && crm >= 8 && ((encoding >> 11) & 7) === 3);
-};
-
 /** CRn 14 of op1 3: what changes there changes when a timer fires. */
 const isTimer = (encoding: number): boolean => encoding >> 7 === encodingOf(3, 3, 14, 0, 0) >> 7;
 
 export class GuestRegisters implements SystemRegisters {
   readonly virtual: GuestTimer;
   readonly physical: GuestTimer;
+  readonly pmu: GuestPmu;
   readonly #vcpu: VcpuState;
 
   constructor(vcpu: VcpuState) {
     this.#vcpu = vcpu;
     this.virtual = new GuestTimer(vcpu, 'virtual');
     this.physical = new GuestTimer(vcpu, 'physical');
+    this.pmu = new GuestPmu(vcpu);
   }
 
   /** As KVM_GET_ONE_REG shows it; undefined where the vCPU has no such register now. */
@@ -219,7 +213,8 @@ export class GuestRegisters implements SystemRegisters {
   }
 
   /** What the hardware makes of registers that the program has set. */
-  enter(): void {
+  enter(cpu: Cpu): void {
+    this.pmu.restart(cpu);
     if (this.value(CSSELR_EL1) !== undefined) this.selectedCache = this.selectedCache;
   }
 
@@ -256,12 +251,12 @@ export class GuestRegisters implements SystemRegisters {
     return needs === undefined || digit(...needs) !== 0n;
   }
 
-  /** Where registers of the PMU are there without one (Linux 5.10), a guest finds them RAZ/WI (`kvm_arm_pmu_v3_ready`). */
-  #lacksPmu(encoding: number): boolean {
-    return isOfPmu(encoding) && !hasFeature(this.#vcpu, KVM_ARM_VCPU.KVM_ARM_VCPU_PMU_V3);
+  /** A register of the PMU, which Linux 5.10 has for a vCPU without one as well. */
+  #pmuAccess(encoding: number): PmuAccess | undefined {
+    return this.#vcpu.configuration!.registers.has(PMCR_EL0) ? findPmuAccess(encoding) : undefined;
   }
 
-  read(encoding: number, _level: 0 | 1, cpu: Cpu): bigint | Refusal {
+  read(encoding: number, level: 0 | 1, cpu: Cpu): bigint | Refusal {
     const { gic } = this.#vcpu;
     const icc = gic?.findIcc(encoding);
     if (icc !== undefined) return readIcc(gic!, icc);
@@ -269,8 +264,10 @@ export class GuestRegisters implements SystemRegisters {
     if (isTrapped(encoding)) cpu.emulated = true;
     const access = ACCESSES.get(encoding);
     if (access !== undefined) return access.read?.(this, cpu) ?? 'undefined';
+    const ofPmu = this.#pmuAccess(encoding);
+    if (ofPmu !== undefined) return readPmu(ofPmu, this.pmu, level, cpu);
     const value = this.value(SYSTEM_REGISTER | BigInt(encoding));
-    if (value !== undefined) return this.#lacksPmu(encoding) ? 0n : value;
+    if (value !== undefined) return value;
     return encoding >= FIRST_FEATURE && encoding <= LAST_FEATURE ? 0n : 'undefined';
   }
 
@@ -288,11 +285,11 @@ export class GuestRegisters implements SystemRegisters {
       else if (isDebug(encoding)) cpu.setDebug(this.debug);
       return undefined;
     }
+    const ofPmu = this.#pmuAccess(encoding);
+    if (ofPmu !== undefined) return writePmu(ofPmu, this.pmu, value, level, cpu);
     if (isIdentification(encoding)) return 'undefined';
     const register = this.#vcpu.configuration!.registers.get(SYSTEM_REGISTER | BigInt(encoding));
     if (register === undefined || register.isPresent?.(this.#vcpu) === false) return 'undefined';
-    if (encoding === PMUSERENR_EL0 && level === 0) return 'undefined';
-    if (this.#lacksPmu(encoding)) return undefined;
     // What userspace may not write, a guest writes in vain.
     register.set(this.#vcpu, keptByDebug(encoding, value));
     if (isDebug(encoding)) cpu.setDebug(this.debug);

@@ -37,6 +37,7 @@ const ISS_WNR = 1n << 6n;
 /** Bits of `s.regs.device_irq_level` (asm/kvm.h). */
 const KVM_ARM_DEV_EL1_VTIMER = 1n;
 const KVM_ARM_DEV_EL1_PTIMER = 2n;
+const KVM_ARM_DEV_PMU = 4n;
 
 /** A translation fault at level 1. */
 const FSC_TRANSLATION_1 = 0x05n;
@@ -135,6 +136,8 @@ export class VcpuRunner implements Runner, Runnable {
       this.forget();
       applyPendingReset(vcpu);
     }
+    const { pmu } = this.#registers;
+    pmu.moveLine();
     if (vcpu.gic !== undefined) enterWithGic(vcpu.gic);
     else if (!this.#sleepsOn && this.#linesChanged()) {
       this.#waits = false;
@@ -146,10 +149,10 @@ export class VcpuRunner implements Runner, Runnable {
     this.#waits = false;
     if (vcpu.mpState === KVM_MP_STATE_SUSPENDED) return this.#suspended();
     const ticks = this.ticksToWake();
-    const exit = clock.run(
-      this.#cpu,
-      ticks === undefined ? budget : Math.min(budget, clock.instructionsFor(ticks)),
-    );
+    const toTimer = ticks === undefined ? budget : Math.min(budget, clock.instructionsFor(ticks));
+    const exit = clock.run(this.#cpu, pmu.limit(toTimer, this.#cpu));
+    pmu.advance(this.#cpu);
+    pmu.moveLine();
     switch (exit.reason) {
       case 'budget':
       case 'wfe':
@@ -242,11 +245,15 @@ export class VcpuRunner implements Runner, Runnable {
    */
   get #hasPending(): boolean {
     const { gic } = this.#vcpu;
-    return gic?.hasPending === true || (gic !== undefined && this.#lines !== 0n);
+    return gic?.hasPending === true || (gic !== undefined && this.#timerLines !== 0n);
   }
 
-  /** Of `s.regs.device_irq_level`. */
+  /** `s.regs.device_irq_level` */
   get #lines(): bigint {
+    return this.#timerLines | (this.#registers.pmu.line ? KVM_ARM_DEV_PMU : 0n);
+  }
+
+  get #timerLines(): bigint {
     const { virtual, physical } = this.#registers;
     return (virtual.fires ? KVM_ARM_DEV_EL1_VTIMER : 0n) | (physical.fires ? KVM_ARM_DEV_EL1_PTIMER : 0n);
   }
@@ -285,6 +292,7 @@ export class VcpuRunner implements Runner, Runnable {
   settle(): void {
     if (!this.#loaded) return;
     this.#putStep();
+    this.#registers.pmu.advance(this.#cpu);
     const { serror } = this.#cpu;
     storeRegisters(this.#vcpu, this.#cpu);
     this.#vcpu.serror = serror;
@@ -299,7 +307,7 @@ export class VcpuRunner implements Runner, Runnable {
       enterException(vcpu, 'sync');
     }
     loadRegisters(vcpu, this.#cpu);
-    this.#registers.enter();
+    this.#registers.enter(this.#cpu);
     this.#cpu.setSerror(vcpu.serror);
     this.#cpu.setIrq(vcpu.irq);
     this.#cpu.setFiq(vcpu.fiq);
