@@ -128,6 +128,9 @@ const register = record({
   sameAs: absentOr(id),
 });
 
+const pair: Check = value =>
+  Array.isArray(value) && value.length === 2 ? list(hex)(value) : 'a list of two numbers, or null';
+
 const gic = record({
   revision: count,
   revisions: list(count),
@@ -192,7 +195,7 @@ const profile = record({
   timerPpis: list(count),
   pmuAttributes: count,
   pmus: numbered(count),
-  pmceid: absentOr(list(hex)),
+  pmceid: orNull(pair),
   writableMasks: numbered(hex),
   behaviours: record({
     vcpuEventsNeedInit: flag,

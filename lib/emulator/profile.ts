@@ -284,8 +284,8 @@ export interface HostProfile {
   readonly pmuAttributes: number;
   /** The PMUs that KVM_ARM_VCPU_PMU_V3_SET_PMU accepts, by number: how many event counters each has. */
   readonly pmus: Readonly<Record<string, number>>;
-  /** PMCEID0_EL0 and PMCEID1_EL0: the common events that a guest is told of. Absent without a PMU. */
-  readonly pmceid?: readonly [Hex, Hex];
+  /** PMCEID0_EL0 and PMCEID1_EL0: the common events that a guest is told of; null where it cannot have a PMU. */
+  readonly pmceid: readonly [Hex, Hex] | null;
   /** KVM_ARM_GET_REG_WRITABLE_MASKS by index, where not 0. */
   readonly writableMasks: Readonly<Record<string, Hex>>;
   readonly behaviours: ProfileBehaviours;

@@ -213,6 +213,6 @@ export const ARM32: readonly Rule[] = [
   {
     rule: 'No attributes of a PMU; those of the timers are there',
     source: 'kvm_arm_vcpu_arch_has_attr, arch/arm/kvm/guest.c',
-    apply: host => ({ ...host, pmuAttributes: 0 }),
+    apply: host => ({ ...host, pmuAttributes: 0, pmceid: null }),
   },
 ];

@@ -89,7 +89,7 @@ const supported = (half: 0 | 1): PmuAccess => ({
   read({ vcpu }) {
     const { profile } = vcpu.vm.host;
     const { pmuFilter } = vcpu.vm;
-    const claimed = BigInt(`0x${profile.pmceid?.[half] ?? '0'}`);
+    const claimed = BigInt(`0x${profile.pmceid?.[half] ?? 0}`);
     if (pmuFilter.length === 0) return claimed;
     const isAllowed = (event: number) => BigInt(event) <= eventMask(vcpu) && allowsEvent(pmuFilter, event);
     const events = Array.from({ length: 64 }, (_, bit) => (bit < 32 ? 0 : 0x4000) + 32 * half + (bit & 31));
