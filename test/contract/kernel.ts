@@ -40,6 +40,8 @@ export interface Kernel {
   readonly hasOsLock: boolean;
   /** PSCI looks at the reserved bits of an affinity (`kvm_psci_valid_affinity`, 5.15). */
   readonly refusesReservedAffinity: boolean;
+  /** A PMU's counter and the CHAIN behind it are the halves of one, and the lower never overflows (until 6.1.y). */
+  readonly chainsHalves: boolean;
 }
 
 const LINUX_5_10: Kernel = {
@@ -58,6 +60,7 @@ const LINUX_5_10: Kernel = {
   debuggerMeetsGuest: true,
   hasOsLock: false,
   refusesReservedAffinity: false,
+  chainsHalves: true,
 };
 const LINUX_6_1: Kernel = {
   ...LINUX_5_10,
@@ -67,6 +70,7 @@ const LINUX_6_1: Kernel = {
   stepsByEntry: false,
   hasOsLock: true,
   refusesReservedAffinity: true,
+  chainsHalves: false,
 };
 const LINUX_6_12: Kernel = {
   ...LINUX_6_1,
