@@ -191,7 +191,8 @@ const PMU_NUMBERS = 256;
 const TELL_EVENTS = [0xd53b_9cc0, STR_X0, 0xd53b_9ce0, STR_X0];
 
 function recordPmu(kvm: KvmHandle, target: number): Pick<HostProfile, 'pmuAttributes' | 'pmus' | 'pmceid'> {
-  if (kvm.checkExtension(KVM_CAP.KVM_CAP_ARM_PMU_V3) <= 0) return { pmuAttributes: 0, pmus: {}, pmceid: null };
+  if (kvm.checkExtension(KVM_CAP.KVM_CAP_ARM_PMU_V3) <= 0)
+    return { pmuAttributes: 0, pmus: {}, pmceid: null };
   const pmceid = runGuest(
     { kvm, target },
     TELL_EVENTS,

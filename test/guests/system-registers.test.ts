@@ -26,7 +26,7 @@ const OF_PMU = /^(c4f[1267]|dc[ef]|df[4-7])/;
 const NOT_COMPARED_OF_PMU: typeof NOT_COMPARED = [
   ['they count', /^(dce[8a]|df[45])/],
   // pmreg_access_selr and its kin, target/arm/helper.c, with PMUSERENR_EL0, which KVM sets.
-  ["QEMU lets EL0 have PMSELR_EL0 whatever KVM traps, and PMXEVTYPER_EL0 goes by it", /^dce[59]$/],
+  ['QEMU lets EL0 have PMSELR_EL0 whatever KVM traps, and PMXEVTYPER_EL0 goes by it', /^dce[59]$/],
 ];
 
 function ask(host: string, features: readonly VcpuFeature[] = []): Answers {
@@ -62,7 +62,10 @@ const without = (answers: Answers, excluded: typeof NOT_COMPARED): Answers =>
   );
 const compared = (answers: Answers) => without(answers, NOT_COMPARED);
 const ofPmu = (answers: Answers) =>
-  without(Object.fromEntries(Object.entries(answers).filter(([key]) => OF_PMU.test(key))), NOT_COMPARED_OF_PMU);
+  without(
+    Object.fromEntries(Object.entries(answers).filter(([key]) => OF_PMU.test(key))),
+    NOT_COMPARED_OF_PMU,
+  );
 
 interface Recorded {
   readonly plain: Answers;
