@@ -128,9 +128,6 @@ const register = record({
   sameAs: absentOr(id),
 });
 
-const pair: Check = value =>
-  Array.isArray(value) && value.length === 2 ? list(hex)(value) : 'a list of two numbers, or null';
-
 const gic = record({
   revision: count,
   revisions: list(count),
@@ -195,7 +192,7 @@ const profile = record({
   timerPpis: list(count),
   pmuAttributes: count,
   pmus: numbered(count),
-  pmceid: orNull(pair),
+  pmceid: orNull(list(hex)),
   writableMasks: numbered(hex),
   behaviours: record({
     vcpuEventsNeedInit: flag,
@@ -220,6 +217,7 @@ const profile = record({
     reservedAffinityIgnored: flag,
     stepKept: flag,
     debuggerMeetsGuest: flag,
+    pmmirReadsZero: flag,
     pmuChainsPairs: flag,
     pmuInterruptNeedsEnable: flag,
     rawCore: onlyTrue,

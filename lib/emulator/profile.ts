@@ -151,6 +151,8 @@ export interface ProfileBehaviours {
    */
   readonly debuggerMeetsGuest: boolean;
 
+  /** A guest reads PMMIR_EL1 as zero, with a PMU and without one (`trap_raz_wi`, sys_regs.c; it is a register since 7.0). */
+  readonly pmmirReadsZero: boolean;
   /**
    * A counter and the CHAIN that counts its overflows are one counter of 64 bits, whose lower half never overflows
    * (`kvm_pmu_pmc_is_chained`, arch/arm64/kvm/pmu-emul.c, before Linux 6.2).

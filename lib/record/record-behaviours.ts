@@ -81,6 +81,10 @@ const X0 = coreRegId(0);
 const X3 = coreRegId(24);
 const X4 = coreRegId(32);
 const X5 = coreRegId(40);
+const VBAR_EL1 = sysRegId(3, 0, 12, 0, 0);
+/** Of the vectors: a synchronous exception of EL1. */
+const FROM_EL1 = 0x200;
+const MRS_X0_PMMIR = 0xd538_9ec0;
 /** Words for a guest with a PMU; X3 to X5 have a value for each question, X4 ones. */
 const MSR_PMEVTYPER0_XZR = 0xd51b_ec1f;
 const MSR_PMEVTYPER1_X3 = 0xd51b_ec23;
@@ -245,6 +249,13 @@ const EXPERIMENTS: Experiments = {
       run();
       return area.getUint32(EXIT_REASON, true) === KVM_EXIT.KVM_EXIT_DEBUG;
     }),
+  pmmirReadsZero: host =>
+    runGuest(host, orHandled([MRS_X0_PMMIR, STR_X0], [STR_X0]), ({ vcpu, run, area }) => {
+      vcpu.setOneReg(X0, HIGHEST_BIT);
+      vcpu.setOneReg(VBAR_EL1, CODE);
+      run();
+      return area.getBigUint64(MMIO_DATA, true) === 0n;
+    }),
   pmuChainsPairs: host =>
     withPmu(
       host,
@@ -264,6 +275,11 @@ const EXPERIMENTS: Experiments = {
       ({ runTold }) => runTold(),
     ),
 };
+
+/** Words with others where an exception goes, VBAR_EL1 being at the first. */
+function orHandled(words: readonly number[], handler: readonly number[]): number[] {
+  return [...words, ...Array<number>(FROM_EL1 / 4 - words.length).fill(0), ...handler];
+}
 
 /** Asks a guest that can count: X3 has CHAIN, X4 ones, and X5 a bit for PMCR_EL0.E and the first counter. */
 function withPmu(host: Host, words: readonly number[], ask: (guest: Guest) => boolean): boolean {

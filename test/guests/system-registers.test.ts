@@ -16,7 +16,6 @@ const NOT_COMPARED: readonly (readonly [why: string, pattern: RegExp])[] = [
   ['QEMU keeps bits 10:5 of VBAR_EL1, which are RES0', /^c600$/],
   ['not yet: ICC_* without a GIC', /^c(230|6[4-6].|66.)$/],
   ["QEMU's SME, which the ID registers do not claim", /^(c094|c096|c806|da12)$/],
-  ['not yet: PMMIR_EL1 without a PMU is zero until 6.18', /^c4f6$/],
   ['not yet: CNTP_CTL_EL0 where the kernel has to emulate it', /^df11$/],
   ['not yet: CNTPCTSS and CNTVCTSS at EL0', /^df0[56]$/],
 ];

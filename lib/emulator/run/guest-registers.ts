@@ -69,10 +69,11 @@ const NEEDS: ReadonlyMap<number, readonly [id: bigint, shift: bigint]> = new Map
   [encodingOf(3, 0, 5, 3, 0), [ID_AA64PFR0_EL1, 28n]], // ERRIDR_EL1: RAS
 ]);
 
+const PMMIR_EL1 = sysRegId(3, 0, 9, 14, 6);
 const ACTLR_EL1 = encodingOf(3, 0, 1, 0, 1);
 
 interface Access {
-  read?(registers: GuestRegisters, cpu: Cpu): bigint;
+  read?(registers: GuestRegisters, cpu: Cpu): bigint | undefined;
   write?(registers: GuestRegisters, value: bigint): void;
 }
 
@@ -139,6 +140,7 @@ const ACCESSES: ReadonlyMap<number, Access> = new Map<number, Access>([
   [encodingOf(3, 0, 10, 4, 7), { read: () => 0n }],
   // ACTLR_EL1 (`access_actlr`).
   [ACTLR_EL1, { read: registers => registers.value(sysRegId(3, 0, 1, 0, 1)) ?? 0n, write: () => {} }],
+  [encodingOf(3, 0, 9, 14, 6), { read: registers => registers.pmmir }],
   [encodingOf(3, 0, 12, 1, 0), { read: registers => registers.pendingInterrupts }],
   // MDCCSR_EL0: no debugger talks to the guest.
   [encodingOf(2, 3, 0, 1, 0), { read: () => 0n }],
@@ -232,6 +234,12 @@ export class GuestRegisters implements SystemRegisters {
   get cacheType(): bigint {
     const value = this.value(CTR_EL0) ?? 0n;
     return this.#vcpu.vm.host.profile.behaviours.guestCtrLacksIdc ? value & ~CTR_IDC : value;
+  }
+
+  /** PMMIR_EL1 */
+  get pmmir(): bigint | undefined {
+    const isZero = this.#vcpu.vm.host.profile.behaviours.pmmirReadsZero;
+    return this.value(PMMIR_EL1) ?? (isZero ? 0n : undefined);
   }
 
   get pendingInterrupts(): bigint {
