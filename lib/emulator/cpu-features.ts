@@ -9,6 +9,7 @@ import { type CpuGap, gapsOf } from './cpu/a64/gaps.ts';
 import { featuresOf } from './cpu/features.ts';
 import { loadHost } from './load-host.ts';
 import { modelOf } from './model.ts';
+import { pmuGap } from './pmu-events.ts';
 import type { HostProfile } from './profile.ts';
 
 const ID_AA64PFR0_EL1 = sysRegId(3, 0, 0, 4, 0);
@@ -37,11 +38,13 @@ export function cpuFeatures(profile: HostProfile, features: number): ReadonlySet
 }
 
 /**
- * What of a host's CPU the interpreter does not execute: of all feature sets that the host accepts.
+ * What of a host's CPU the interpreter does not execute, of all feature sets that the host accepts, and its PMU not count.
  *
  * @throws KvmError `ERR_BAD_PROFILE`
  */
 export function cpuGaps(profile: HostProfile): readonly CpuGap[] {
   const sets = profile.configurations.flatMap(({ features }) => features);
-  return gapsOf(new Set(sets.flatMap(features => [...cpuFeatures(profile, features)])));
+  const ofCpu = gapsOf(new Set(sets.flatMap(features => [...cpuFeatures(profile, features)])));
+  const ofPmu = pmuGap(profile);
+  return ofPmu === undefined ? ofCpu : [...ofCpu, ofPmu];
 }

@@ -3,8 +3,9 @@ import { Kvm, type Vcpu, type Vm } from 'kvm-arm64/emulator';
 import { restoreVm, saveVm } from 'kvm-arm64/state';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodePmuFilter } from '#lib/abi/device-attributes.js';
+import { cpuGaps } from '#lib/emulator/cpu-features.js';
 import { loadHost } from '#lib/emulator/load-host.js';
-import type { HostProfile } from '#lib/emulator/profile.js';
+import { type HostProfile, RECORDED_HOSTS } from '#lib/emulator/profile.js';
 import { openEmulated } from '#lib/emulator/system.js';
 import { runGuest } from '#lib/record/run-guest.js';
 
@@ -258,5 +259,20 @@ describe('an overflow', () => {
       expect(one.runSync().reason).toBe('MMIO');
       expect(values(one, 'PMCCNTR', 'PMEVCNTR0', 'PMOVSSET')).toEqual([18n, 2n ** 32n + 13n, 1n]);
     }
+  });
+});
+
+describe('the events that a host claims', () => {
+  it('are all counted on recorded hosts; others are a gap of the CPU', () => {
+    for (const name of RECORDED_HOSTS)
+      expect(cpuGaps(loadHost(name)).filter(({ feature }) => feature === 'PMU')).toEqual([]);
+    // MEM_ACCESS
+    const host = { ...loadHost('linux-6.12-max'), pmceid: ['400a0101', '18'] as const };
+    expect(cpuGaps(host).at(-1)).toEqual({
+      feature: 'PMU',
+      kind: 'system',
+      instructions: [],
+      effect: 'events other than SW_INCR, INST_RETIRED, CPU_CYCLES, CHAIN and those of stalls count nothing',
+    });
   });
 });

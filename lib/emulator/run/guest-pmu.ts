@@ -7,6 +7,7 @@
 import { sysRegId } from '../../abi/register-id.ts';
 import { KVM_ARM_VCPU } from '../../abi/vcpu-features.ts';
 import type { Cpu, Executed } from '../cpu/cpu.ts';
+import { PMU_EVENT } from '../pmu-events.ts';
 import {
   counterMask,
   eventMask,
@@ -28,16 +29,14 @@ export const PMCR = { E: 1n, P: 2n, C: 4n, LC: 1n << 6n, LP: 1n << 7n } as const
 /** PMEVTYPER<n>_EL0 and PMCCFILTR_EL0: EL1 and EL0 are left out where one of two bits is set (D24.5.14). */
 const TYPE = { P: 1n << 31n, U: 1n << 30n, NSK: 1n << 29n, NSU: 1n << 28n } as const;
 
-const EVENT = { SW_INCR: 0x00, CPU_CYCLES: 0x11, CHAIN: 0x1e } as const;
-
 /**
  * The events that happen by themselves: how often at a level. A cycle is an instruction, of 10 ns in the virtual clock: a
  * core of 100 MHz that begins an instruction with each, stands still in WFI and WFE, and never stalls. Of SW_INCR and CHAIN
  * the PMU itself knows; any other number counts nothing.
  */
 const COUNTS: Readonly<Record<number, (executed: Executed, level: 0 | 1) => number>> = {
-  [0x08]: ({ begun, undone }, level) => begun[level] - undone[level], // INST_RETIRED
-  [EVENT.CPU_CYCLES]: ({ begun }, level) => begun[level],
+  [PMU_EVENT.INST_RETIRED]: ({ begun, undone }, level) => begun[level] - undone[level],
+  [PMU_EVENT.CPU_CYCLES]: ({ begun }, level) => begun[level],
 };
 
 /** Where a vCPU has the PMU's registers, of which a set and a clear register are one. */
@@ -142,7 +141,7 @@ export class GuestPmu {
 
   #event(counter: number): number {
     return counter === CYCLE_COUNTER
-      ? EVENT.CPU_CYCLES
+      ? PMU_EVENT.CPU_CYCLES
       : Number(this.getType(counter) & eventMask(this.vcpu));
   }
 
@@ -208,7 +207,7 @@ export class GuestPmu {
   increment(counters: bigint): undefined {
     for (let index = 0; index < CYCLE_COUNTER; index++) {
       const isMeant = ((counters >> BigInt(index)) & 1n) === 1n;
-      if (isMeant && this.#isEnabled(index) && this.#event(index) === EVENT.SW_INCR) this.#add(index, 1n);
+      if (isMeant && this.#isEnabled(index) && this.#event(index) === PMU_EVENT.SW_INCR) this.#add(index, 1n);
     }
   }
 
@@ -225,7 +224,7 @@ export class GuestPmu {
       next < CYCLE_COUNTER &&
       period === 1n << 32n &&
       this.#isEnabled(next) &&
-      this.#event(next) === EVENT.CHAIN;
+      this.#event(next) === PMU_EVENT.CHAIN;
     const isHalf = chains && this.vcpu.vm.host.profile.behaviours.pmuChainsPairs;
     if (!isHalf) this.set('pmovs', this.get('pmovs') | (1n << BigInt(counter)));
     if (chains) this.#add(next, overflows);
