@@ -6,7 +6,15 @@
 import { didYouMean } from '../abi/nearest.ts';
 import { registerBits } from '../abi/register-id.ts';
 import { KvmError } from '../errors.ts';
-import { CLIDR_RULES, FORMAT, type HostProfile, PMU_RULES, TIMER_CONTROL_RULES, VERSION } from './profile.ts';
+import {
+  CLIDR_RULES,
+  FORMAT,
+  type HostProfile,
+  ICC_WITHOUT_GIC,
+  PMU_RULES,
+  TIMER_CONTROL_RULES,
+  VERSION,
+} from './profile.ts';
 
 /** Answers what a value must be, if it is not that. */
 type Check = (value: unknown) => string | undefined;
@@ -217,6 +225,7 @@ const profile = record({
     reservedAffinityIgnored: flag,
     stepKept: flag,
     debuggerMeetsGuest: flag,
+    iccWithoutGic: oneOf(ICC_WITHOUT_GIC),
     pmmirReadsZero: flag,
     pmuChainsPairs: flag,
     pmuInterruptNeedsEnable: flag,

@@ -73,6 +73,10 @@ export type PmuRule = (typeof PMU_RULES)[number];
 export const TIMER_CONTROL_RULES = ['status', 'masked', 'stored'] as const;
 export type TimerControlRule = (typeof TIMER_CONTROL_RULES)[number];
 
+/** What a vCPU without an interrupt controller has of the system registers of a GICv3. */
+export const ICC_WITHOUT_GIC = ['none', 'sre', 'interface', 'interface and SGIs'] as const;
+export type IccWithoutGic = (typeof ICC_WITHOUT_GIC)[number];
+
 /** How a kernel behaves where kernels differ and no value tells. */
 export interface ProfileBehaviours {
   /** KVM_GET/SET_VCPU_EVENTS before KVM_ARM_VCPU_INIT: ENOEXEC, or an answer. */
@@ -151,6 +155,11 @@ export interface ProfileBehaviours {
    */
   readonly debuggerMeetsGuest: boolean;
 
+  /**
+   * What a guest without an interrupt controller has of ICC_*: `'none'` where the host's is no GICv3, ICC_SRE_EL1 alone, or the
+   * hardware's CPU interface, in Linux 5.10 with the registers of SGIs (`access_gic_sgi`, sys_regs.c; not from 6.12 on).
+   */
+  readonly iccWithoutGic: IccWithoutGic;
   /** A guest reads PMMIR_EL1 as zero, with a PMU and without one (`trap_raz_wi`, sys_regs.c; it is a register since 7.0). */
   readonly pmmirReadsZero: boolean;
   /**

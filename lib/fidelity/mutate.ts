@@ -4,7 +4,13 @@
  *
  * @packageDocumentation
  */
-import { CLIDR_RULES, type HostProfile, PMU_RULES, TIMER_CONTROL_RULES } from '../emulator/profile.ts';
+import {
+  CLIDR_RULES,
+  type HostProfile,
+  ICC_WITHOUT_GIC,
+  PMU_RULES,
+  TIMER_CONTROL_RULES,
+} from '../emulator/profile.ts';
 
 /** A profile that is wrong in one place. */
 export interface Mutation {
@@ -35,6 +41,7 @@ const REGISTER_FLAGS: Readonly<Record<string, Json>> = {
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   'behaviours.clidr': CLIDR_RULES,
   'behaviours.pmu': PMU_RULES,
+  'behaviours.iccWithoutGic': ICC_WITHOUT_GIC,
   'behaviours.timerControl': TIMER_CONTROL_RULES,
 };
 

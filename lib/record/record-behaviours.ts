@@ -85,6 +85,9 @@ const VBAR_EL1 = sysRegId(3, 0, 12, 0, 0);
 /** Of the vectors: a synchronous exception of EL1. */
 const FROM_EL1 = 0x200;
 const MRS_X0_PMMIR = 0xd538_9ec0;
+const MRS_X0_ICC_SRE = 0xd538_cca0;
+const MRS_X0_ICC_PMR = 0xd538_4600;
+const MSR_ICC_SGI1R_XZR = 0xd518_cbbf;
 /** Words for a guest with a PMU; X3 to X5 have a value for each question, X4 ones. */
 const MSR_PMEVTYPER0_XZR = 0xd51b_ec1f;
 const MSR_PMEVTYPER1_X3 = 0xd51b_ec23;
@@ -249,13 +252,12 @@ const EXPERIMENTS: Experiments = {
       run();
       return area.getUint32(EXIT_REASON, true) === KVM_EXIT.KVM_EXIT_DEBUG;
     }),
-  pmmirReadsZero: host =>
-    runGuest(host, orHandled([MRS_X0_PMMIR, STR_X0], [STR_X0]), ({ vcpu, run, area }) => {
-      vcpu.setOneReg(X0, HIGHEST_BIT);
-      vcpu.setOneReg(VBAR_EL1, CODE);
-      run();
-      return area.getBigUint64(MMIO_DATA, true) === 0n;
-    }),
+  iccWithoutGic: host => {
+    if (!isThere(host, MRS_X0_ICC_SRE)) return 'none';
+    if (!isThere(host, MRS_X0_ICC_PMR)) return 'sre';
+    return isThere(host, MSR_ICC_SGI1R_XZR) ? 'interface and SGIs' : 'interface';
+  },
+  pmmirReadsZero: host => isThere(host, MRS_X0_PMMIR),
   pmuChainsPairs: host =>
     withPmu(
       host,
@@ -276,9 +278,15 @@ const EXPERIMENTS: Experiments = {
     ),
 };
 
-/** Words with others where an exception goes, VBAR_EL1 being at the first. */
-function orHandled(words: readonly number[], handler: readonly number[]): number[] {
-  return [...words, ...Array<number>(FROM_EL1 / 4 - words.length).fill(0), ...handler];
+/** Whether a guest may execute an MRS or MSR: the next store is then the one after it, and not the handler's. */
+function isThere(host: Host, access: number): boolean {
+  const words = [access, STR_X0];
+  const handled = [...words, ...Array<number>(FROM_EL1 / 4 - words.length).fill(0), STR_X0];
+  return runGuest(host, handled, ({ vcpu, run }) => {
+    vcpu.setOneReg(VBAR_EL1, CODE);
+    run();
+    return expectValue(vcpu.getOneReg(CORE_PC)) < CODE + BigInt(FROM_EL1);
+  });
 }
 
 /** Asks a guest that can count: X3 has CHAIN, X4 ones, and X5 a bit for PMCR_EL0.E and the first counter. */

@@ -14,10 +14,7 @@ const NOT_COMPARED: readonly (readonly [why: string, pattern: RegExp])[] = [
     /^(c[dfl]|d[58f][4-9a-f]|dce|de8|ee)/,
   ],
   ['QEMU keeps bits 10:5 of VBAR_EL1, which are RES0', /^c600$/],
-  ['not yet: ICC_* without a GIC', /^c(230|6[4-6].|66.)$/],
   ["QEMU's SME, which the ID registers do not claim", /^(c094|c096|c806|da12)$/],
-  ['not yet: CNTP_CTL_EL0 where the kernel has to emulate it', /^df11$/],
-  ['not yet: CNTPCTSS and CNTVCTSS at EL0', /^df0[56]$/],
 ];
 
 /** Of a vCPU with a PMU: its registers, and what of them is not compared. */

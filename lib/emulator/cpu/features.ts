@@ -60,6 +60,7 @@ const CLAIMS: Readonly<Record<string, readonly (readonly [number, number, number
     [MMFR0, 28, 1],
     [MMFR0, 20, 2],
   ],
+  ECV: [[MMFR0, 60, 1]],
   HAFDBS: [[MMFR1, 0, 1]],
   HAFDBS2: [[MMFR1, 0, 2]],
   HPDS: [[MMFR1, 12, 1]],

@@ -192,12 +192,11 @@ function timerEnable(crm: number, op2: number): bigint {
   return crm === 2 ? 1n << 9n : 1n << 8n;
 }
 
-/** The timer registers that there are, by CRm: counters (the last two with FEAT_ECV), physical and virtual timer. */
-const TIMER_OP2: Readonly<Record<number, readonly number[]>> = {
-  0: [0, 1, 2, 5, 6],
-  2: [0, 1, 2],
-  3: [0, 1, 2],
-};
+/** Counters and the frequency, the physical and the virtual timer, by CRm: three each, and with FEAT_ECV two more counters. */
+function hasTimerRegister(cpu: Cpu, crm: number, op2: number): boolean {
+  if (crm === 0 && (op2 === 5 || op2 === 6)) return cpu.has('ECV');
+  return (crm === 0 || crm === 2 || crm === 3) && op2 <= 2;
+}
 
 /** Whether EL0 may use a register of the CPU's surroundings. */
 function userMay(cpu: Cpu, encoding: number, write: boolean): true | Refusal {
@@ -209,7 +208,7 @@ function userMay(cpu: Cpu, encoding: number, write: boolean): true | Refusal {
     const op2 = encoding & 7;
     // The frequency and the counters are not EL0's to set, whatever it is given.
     if (write && crm === 0) return 'undefined';
-    if (TIMER_OP2[crm]?.includes(op2) && !(hot.cntkctl & timerEnable(crm, op2))) return 'trapped';
+    if (hasTimerRegister(cpu, crm, op2) && !(hot.cntkctl & timerEnable(crm, op2))) return 'trapped';
   }
   return true;
 }

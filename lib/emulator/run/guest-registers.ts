@@ -10,6 +10,7 @@ import type { Debug } from '../cpu/debug.ts';
 import { encodingOf, type Refusal, type SystemRegisters } from '../cpu/system-registers.ts';
 import { PMCR_EL0 } from '../registers/pmu-registers.ts';
 import type { VcpuState } from '../state.ts';
+import { BareInterface } from './bare-interface.ts';
 import { debugOf } from './debug-registers.ts';
 import { readIcc, writeIcc } from './guest-gic.ts';
 import { GuestPmu } from './guest-pmu.ts';
@@ -54,6 +55,7 @@ const isOfHypervisor = (encoding: number): boolean =>
   ((encoding >> 11) & 7) === 4 || ((encoding >> 11) & 7) === 5;
 
 const ID_AA64PFR0_EL1 = sysRegId(3, 0, 0, 4, 0);
+const ID_AA64MMFR0_EL1 = sysRegId(3, 0, 0, 7, 0);
 const ID_AA64MMFR1_EL1 = sysRegId(3, 0, 0, 7, 1);
 const ID_AA64MMFR3_EL1 = sysRegId(3, 0, 0, 7, 3);
 
@@ -62,6 +64,8 @@ const NEEDS: ReadonlyMap<number, readonly [id: bigint, shift: bigint]> = new Map
   [encodingOf(3, 0, 2, 0, 3), [ID_AA64MMFR3_EL1, 0n]], // TCR2_EL1: TCRX
   [encodingOf(3, 0, 10, 2, 2), [ID_AA64MMFR3_EL1, 8n]], // PIRE0_EL1: S1PIE
   [encodingOf(3, 0, 10, 2, 3), [ID_AA64MMFR3_EL1, 8n]], // PIR_EL1
+  [encodingOf(3, 3, 14, 0, 5), [ID_AA64MMFR0_EL1, 60n]], // CNTPCTSS_EL0: ECV
+  [encodingOf(3, 3, 14, 0, 6), [ID_AA64MMFR0_EL1, 60n]], // CNTVCTSS_EL0
   // Limited ordering regions, of which KVM gives none (`trap_loregion`): LOR.
   ...[0, 1, 2, 3, 7].map(
     op2 => [encodingOf(3, 0, 10, 4, op2), [ID_AA64MMFR1_EL1, 16n]] as [number, [bigint, bigint]],
@@ -119,6 +123,8 @@ const ACCESSES: ReadonlyMap<number, Access> = new Map<number, Access>([
   [encodingOf(3, 3, 14, 0, 0), { read: registers => registers.counterHz }],
   [encodingOf(3, 3, 14, 0, 1), { read: registers => registers.physical.counter }],
   [encodingOf(3, 3, 14, 0, 2), { read: registers => registers.virtual.counter }],
+  [encodingOf(3, 3, 14, 0, 5), { read: registers => registers.physical.counter }],
+  [encodingOf(3, 3, 14, 0, 6), { read: registers => registers.virtual.counter }],
   ...timer('virtual', 3),
   ...timer('physical', 2),
   [encodingOf(3, 1, 0, 0, 0), { read: (registers, cpu) => registers.cacheSize(cpu) }],
@@ -172,6 +178,7 @@ export class GuestRegisters implements SystemRegisters {
   readonly virtual: GuestTimer;
   readonly physical: GuestTimer;
   readonly pmu: GuestPmu;
+  readonly #bare: BareInterface;
   readonly #vcpu: VcpuState;
 
   constructor(vcpu: VcpuState) {
@@ -179,6 +186,7 @@ export class GuestRegisters implements SystemRegisters {
     this.virtual = new GuestTimer(vcpu, 'virtual');
     this.physical = new GuestTimer(vcpu, 'physical');
     this.pmu = new GuestPmu(vcpu);
+    this.#bare = new BareInterface(vcpu);
   }
 
   /** As KVM_GET_ONE_REG shows it; undefined where the vCPU has no such register now. */
@@ -268,6 +276,7 @@ export class GuestRegisters implements SystemRegisters {
     const { gic } = this.#vcpu;
     const icc = gic?.findIcc(encoding);
     if (icc !== undefined) return readIcc(gic!, icc);
+    if (gic === undefined && this.#bare.has(encoding)) return this.#bare.read(encoding);
     if (!this.#has(encoding)) return 'undefined';
     if (isTrapped(encoding)) cpu.emulated = true;
     const access = ACCESSES.get(encoding);
@@ -283,6 +292,7 @@ export class GuestRegisters implements SystemRegisters {
     const { gic } = this.#vcpu;
     const icc = gic?.findIcc(encoding);
     if (icc !== undefined) return writeIcc(gic!, icc, value);
+    if (gic === undefined && this.#bare.has(encoding)) return this.#bare.write(encoding, value);
     if (!this.#has(encoding)) return 'undefined';
     if (isTrapped(encoding)) cpu.emulated = true;
     const access = ACCESSES.get(encoding);

@@ -10,6 +10,8 @@ import type { VcpuState } from '../state.ts';
 const ENABLE = 1n;
 const IMASK = 2n;
 const ISTATUS = 4n;
+/** All but ISTATUS, which is not kept. */
+const CONTROL_32 = 0xffff_fffbn;
 
 const mask64 = (value: bigint) => BigInt.asUintN(64, value);
 
@@ -24,11 +26,17 @@ export class GuestTimer {
   readonly #offset: 'voffset' | 'poffset';
   readonly #ids: { readonly ctl: bigint; readonly cval: bigint };
   readonly #hidden: Storage = { ctl: 0n, cval: 0n };
+  /**
+   * There is none of the host's behind it: KVM traps its registers, keeps 32 bits of control and shows ISTATUS whether it is
+   * enabled or not (`timer_emulate`, `read_timer_ctl`).
+   */
+  readonly #isEmulated: boolean;
 
   constructor(vcpu: VcpuState, kind: 'virtual' | 'physical') {
     this.#vcpu = vcpu;
     this.#offset = kind === 'virtual' ? 'voffset' : 'poffset';
     this.#ids = kind === 'virtual' ? TIMER : PTIMER;
+    this.#isEmulated = kind === 'physical' && vcpu.vm.host.profile.gics?.physicalTimerMapped === false;
   }
 
   get counter(): bigint {
@@ -61,13 +69,13 @@ export class GuestTimer {
 
   /** ISTATUS shows while the timer is enabled. */
   get control(): bigint {
-    const control = this.#read('ctl') & (ENABLE | IMASK);
-    const fired = (control & ENABLE) !== 0n && this.counter >= this.compare;
-    return control | (fired ? ISTATUS : 0n);
+    const control = this.#read('ctl') & (this.#isEmulated ? CONTROL_32 : ENABLE | IMASK);
+    const shows = this.#isEmulated || (control & ENABLE) !== 0n;
+    return control | (shows && this.counter >= this.compare ? ISTATUS : 0n);
   }
 
   set control(value: bigint) {
-    this.#write('ctl', value & (ENABLE | IMASK));
+    this.#write('ctl', value & (this.#isEmulated ? CONTROL_32 : ENABLE | IMASK));
   }
 
   /** The comparator as a distance, of 32 bits with a sign. */
@@ -81,7 +89,7 @@ export class GuestTimer {
 
   /** The level of its interrupt. */
   get fires(): boolean {
-    return (this.control & (ISTATUS | IMASK)) === ISTATUS;
+    return (this.control & (ENABLE | ISTATUS | IMASK)) === (ENABLE | ISTATUS);
   }
 
   /** Until it fires; undefined where it will not, or does already. */
