@@ -48,7 +48,7 @@ const KVM_HYPERCALL_EXIT_SMC = 1n;
 const KVM_HYPERCALL_EXIT_16BIT = 2n;
 
 /** In `kvm_run.flags` of a debug exit. */
-const KVM_DEBUG_ARCH_HSR_HIGH_VALID = 1;
+export const KVM_DEBUG_ARCH_HSR_HIGH_VALID = 1;
 
 /** A type of {@link SystemEventExit} by name: `'SHUTDOWN'`. */
 export type SystemEvent = keyof typeof KVM_SYSTEM_EVENT extends `KVM_SYSTEM_EVENT_${infer Name}`

@@ -225,6 +225,7 @@ const profile = record({
     reservedAffinityIgnored: flag,
     stepKept: flag,
     debuggerMeetsGuest: flag,
+    debugTellsHigh: flag,
     iccWithoutGic: oneOf(ICC_WITHOUT_GIC),
     pmmirReadsZero: flag,
     pmuChainsPairs: flag,

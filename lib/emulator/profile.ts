@@ -155,6 +155,8 @@ export interface ProfileBehaviours {
    */
   readonly debuggerMeetsGuest: boolean;
 
+  /** A debug exit tells the upper half of the syndrome, and says so (`KVM_DEBUG_ARCH_HSR_HIGH_VALID`, not in Linux 5.10). */
+  readonly debugTellsHigh: boolean;
   /**
    * What a guest without an interrupt controller has of ICC_*: `'none'` where the host's is no GICv3, ICC_SRE_EL1 alone, or the
    * hardware's CPU interface, in Linux 5.10 with the registers of SGIs (`access_gic_sgi`, sys_regs.c; not from 6.12 on).

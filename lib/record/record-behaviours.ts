@@ -5,7 +5,7 @@
  */
 import { KVM_CAP } from '../abi/capabilities.ts';
 import { ERRNO } from '../abi/errno.ts';
-import { KVM_EXIT, KVM_RUN_SIZE } from '../abi/exits.ts';
+import { KVM_DEBUG_ARCH_HSR_HIGH_VALID, KVM_EXIT, KVM_RUN_SIZE } from '../abi/exits.ts';
 import { breakpointRegisters, encodeGuestDebug, KVM_GUESTDBG } from '../abi/guest-debug.ts';
 import { PSCI_FN } from '../abi/psci.ts';
 import { CORE_PSTATE, coreRegId, firmwareRegId, sysRegId } from '../abi/register-id.ts';
@@ -13,7 +13,16 @@ import { encodeVcpuEvents, encodeVcpuInit, STRUCT_SIZE } from '../abi/structs.ts
 import { featureMask } from '../abi/vcpu-features.ts';
 import type { VcpuHandle } from '../backend.ts';
 import type { ProfileBehaviours } from '../emulator/profile.ts';
-import { CODE, EXIT_REASON, type Guest, type Host, MMIO_DATA, runGuest, STR_X0 } from './run-guest.ts';
+import {
+  CODE,
+  EXIT_REASON,
+  type Guest,
+  type Host,
+  MMIO_DATA,
+  RUN_FLAGS,
+  runGuest,
+  STR_X0,
+} from './run-guest.ts';
 import { expectValue, initialised, withVcpus } from './scratch.ts';
 
 type Experiments = {
@@ -73,6 +82,7 @@ const LDRSB_W0 = 0x39c0_0040;
 /** mrs x0, ctr_el0 */
 const MRS_X0_CTR = 0xd53b_0020;
 const HVC = 0xd400_0002;
+const BRK = 0xd420_0000;
 const WFI = 0xd503_207f;
 /** A timer that fires when the guest waits for long: after 33 ms of the fastest counter, 1.4 s of one of 24 MHz. */
 const TIMER_TICKS = 1n << 25n;
@@ -251,6 +261,14 @@ const EXPERIMENTS: Experiments = {
       vcpu.setGuestDebug(encodeGuestDebug(KVM_GUESTDBG.KVM_GUESTDBG_ENABLE));
       run();
       return area.getUint32(EXIT_REASON, true) === KVM_EXIT.KVM_EXIT_DEBUG;
+    }),
+  debugTellsHigh: host =>
+    runGuest(host, [BRK], ({ vcpu, run, area }) => {
+      vcpu.setGuestDebug(
+        encodeGuestDebug(KVM_GUESTDBG.KVM_GUESTDBG_ENABLE | KVM_GUESTDBG.KVM_GUESTDBG_USE_SW_BP),
+      );
+      run();
+      return (area.getUint16(RUN_FLAGS, true) & KVM_DEBUG_ARCH_HSR_HIGH_VALID) !== 0;
     }),
   iccWithoutGic: host => {
     if (!isThere(host, MRS_X0_ICC_SRE)) return 'none';

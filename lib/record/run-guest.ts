@@ -27,6 +27,7 @@ export const STR_X0 = 0xf900_0040;
 
 /** Offsets in `struct kvm_run`. */
 export const EXIT_REASON = 8;
+export const RUN_FLAGS = 14;
 export const MMIO_DATA = 40;
 
 const PC = coreRegId(256);

@@ -152,6 +152,7 @@ const BEHAVIOURS: Readonly<Record<keyof ProfileBehaviours, string>> = {
   reservedAffinityIgnored: 'CPU_ON ignores the reserved bits of an affinity',
   stepKept: "a debugger's single step is kept over exits; else it runs on over what KVM emulates",
   debuggerMeetsGuest: "the guest's own breakpoints stop for a debugger that brings none",
+  debugTellsHigh: 'a debug exit tells the upper half of the syndrome, too',
   iccWithoutGic: 'what a guest without an interrupt controller has of the ICC registers of a GICv3',
   pmmirReadsZero: 'a guest reads PMMIR_EL1 as zero, with a PMU and without',
   pmuChainsPairs: 'a PMU counter and its CHAIN are one of 64 bits, whose lower half never overflows',

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { KVM_EXIT } from '../../abi/exits.ts';
+import { KVM_DEBUG_ARCH_HSR_HIGH_VALID, KVM_EXIT } from '../../abi/exits.ts';
 
 /** The part of the struct that a program sees, as bytes of its own (`VcpuHandle.run`). */
 export class ExitArea {
@@ -42,10 +42,17 @@ export class ExitArea {
     return this.#view.getBigUint64(40, true);
   }
 
-  /** @param far - of a watchpoint; for others the kernel leaves what is there */
-  debug(esr: bigint, far: bigint | undefined): void {
+  /**
+   * @param far - of a watchpoint; for others the kernel leaves what is there
+   * @param tellsHigh - whether it tells the upper half of the syndrome, too
+   */
+  debug(esr: bigint, far: bigint | undefined, tellsHigh: boolean): void {
     this.exit(KVM_EXIT.KVM_EXIT_DEBUG, view => {
-      view.setUint32(32, Number(esr), true);
+      view.setUint32(32, Number(BigInt.asUintN(32, esr)), true);
+      if (tellsHigh) {
+        view.setUint16(14, KVM_DEBUG_ARCH_HSR_HIGH_VALID, true);
+        view.setUint32(36, Number(esr >> 32n), true);
+      }
       if (far !== undefined) view.setBigUint64(40, far, true);
     });
   }

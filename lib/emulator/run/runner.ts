@@ -211,8 +211,8 @@ export class VcpuRunner implements Runner, Runnable {
 
   /** A step that has its exit is over (`kvm_handle_guest_debug`, handle_exit.c). */
   #debugged(esr: bigint, far: bigint | undefined): Result {
-    this.#area.debug(esr, far);
-    const { stepKept } = this.#vcpu.vm.host.profile.behaviours;
+    const { stepKept, debugTellsHigh } = this.#vcpu.vm.host.profile.behaviours;
+    this.#area.debug(esr, far, debugTellsHigh);
     if (stepKept && classOf(esr) === EC.stepLower) this.#cpu.state.singleStep = true;
     return 0;
   }
