@@ -229,6 +229,7 @@ const profile = record({
     iccWithoutGic: oneOf(ICC_WITHOUT_GIC),
     pmmirReadsZero: flag,
     pmuChainsPairs: flag,
+    pmuKeepsResets: flag,
     pmuInterruptNeedsEnable: flag,
     rawCore: onlyTrue,
     beforeSve: onlyTrue,

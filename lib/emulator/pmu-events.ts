@@ -1,5 +1,5 @@
 /**
- * The events that a PMU can be asked to count, by number (DDI 0487, D11.11), as far as the emulated one knows them.
+ * The events that a PMU can be asked to count, by number (DDI 0487), as far as the emulated one knows them.
  *
  * @packageDocumentation
  */

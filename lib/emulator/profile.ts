@@ -162,13 +162,15 @@ export interface ProfileBehaviours {
    * hardware's CPU interface, in Linux 5.10 with the registers of SGIs (`access_gic_sgi`, sys_regs.c; not from 6.12 on).
    */
   readonly iccWithoutGic: IccWithoutGic;
-  /** A guest reads PMMIR_EL1 as zero, with a PMU and without one (`trap_raz_wi`, sys_regs.c; it is a register since 7.0). */
+  /** A guest reads PMMIR_EL1 as zero, with a PMU and without one (`trap_raz_wi`, sys_regs.c; not in 5.10, and in 7.3 it is a register). */
   readonly pmmirReadsZero: boolean;
   /**
    * A counter and the CHAIN that counts its overflows are one counter of 64 bits, whose lower half never overflows
-   * (`kvm_pmu_pmc_is_chained`, arch/arm64/kvm/pmu-emul.c, before Linux 6.2).
+   * (`kvm_pmu_pmc_is_chained`, arch/arm64/kvm/pmu-emul.c of Linux 5.10; no more in 6.1.176).
    */
   readonly pmuChainsPairs: boolean;
+  /** PMCR_EL0 shows userspace the resets C and P that the guest has written last (`access_pmcr` of Linux 5.10). */
+  readonly pmuKeepsResets: boolean;
   /** The PMU's interrupt is of counters that are enabled (`kvm_pmu_overflow_status`; later also of those that were). */
   readonly pmuInterruptNeedsEnable: boolean;
 

@@ -43,7 +43,7 @@ const OF_HOST: readonly (readonly [
   [/^behaviours\.identitySettledByRun/, () => true, 'no vCPU of a trace runs'],
   [/^gics\./, () => true, 'no VM of a trace has a device'],
   [
-    /^(?:pmceid|behaviours\.(?:signedReadsCut|guestCtrLacksIdc|timersEndWaits|reservedAffinityIgnored|stepKept|debuggerMeetsGuest|debugTellsHigh|iccWithoutGic|pmmirReadsZero|pmuChainsPairs|pmuInterruptNeedsEnable))/,
+    /^(?:pmceid|behaviours\.(?:signedReadsCut|guestCtrLacksIdc|timersEndWaits|reservedAffinityIgnored|stepKept|debuggerMeetsGuest|debugTellsHigh|iccWithoutGic|pmmirReadsZero|pmuChainsPairs|pmuKeepsResets|pmuInterruptNeedsEnable))/,
     () => true,
     'it shows when a guest runs, and none does here',
   ],

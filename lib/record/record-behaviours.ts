@@ -109,6 +109,8 @@ const MSR_PMOVSSET_X4 = 0xd51b_9e64;
 const MRS_X0_PMOVSSET = 0xd53b_9e60;
 const MSR_PMINTENSET_X4 = 0xd518_9e24;
 const MSR_PMINTENCLR_X4 = 0xd518_9e44;
+const MSR_PMCR_X3 = 0xd51b_9c03;
+const PMCR_RESETS = 6n;
 const MSR_PMCR_X5 = 0xd51b_9c05;
 const MSR_PMSWINC_X5 = 0xd51b_9c85;
 const CHAIN = 0x1en;
@@ -288,6 +290,11 @@ const EXPERIMENTS: Experiments = {
         return (area.getBigUint64(MMIO_DATA, true) & 1n) === 0n;
       },
     ),
+  pmuKeepsResets: host =>
+    withPmu(host, [MSR_PMCR_X3, STR_X0], ({ vcpu, run }) => {
+      run();
+      return (expectValue(vcpu.getOneReg(PMCR_EL0)) & PMCR_RESETS) !== 0n;
+    }),
   pmuInterruptNeedsEnable: host =>
     withPmu(
       host,
@@ -307,7 +314,7 @@ function isThere(host: Host, access: number): boolean {
   });
 }
 
-/** Asks a guest that can count: X3 has CHAIN, X4 ones, and X5 a bit for PMCR_EL0.E and the first counter. */
+/** Asks a guest that can count: X3 has CHAIN, which is P and C of PMCR_EL0, X4 ones, and X5 PMCR_EL0.E or the first counter. */
 function withPmu(host: Host, words: readonly number[], ask: (guest: Guest) => boolean): boolean {
   if (host.kvm.checkExtension(KVM_CAP.KVM_CAP_ARM_PMU_V3) <= 0) return false;
   return runGuest(

@@ -40,7 +40,7 @@ export interface Kernel {
   readonly hasOsLock: boolean;
   /** PSCI looks at the reserved bits of an affinity (`kvm_psci_valid_affinity`, 5.15). */
   readonly refusesReservedAffinity: boolean;
-  /** A PMU's counter and the CHAIN behind it are the halves of one, and the lower never overflows (until 6.1.y). */
+  /** A PMU's counter and the CHAIN behind it are the halves of one, and the lower never overflows (not in 6.1.176). */
   readonly chainsHalves: boolean;
 }
 

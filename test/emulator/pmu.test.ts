@@ -1,4 +1,4 @@
-/** What the emulated PMU counts, to the event, and when it overflows (DDI 0487, D11; arch/arm64/kvm/pmu-emul.c). */
+/** What the emulated PMU counts, to the event, and when it overflows (DDI 0487; arch/arm64/kvm/pmu-emul.c). */
 import { Kvm, type Vcpu, type Vm } from 'kvm-arm64/emulator';
 import { restoreVm, saveVm } from 'kvm-arm64/state';
 import { afterEach, describe, expect, it } from 'vitest';

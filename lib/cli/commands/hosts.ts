@@ -156,6 +156,7 @@ const BEHAVIOURS: Readonly<Record<keyof ProfileBehaviours, string>> = {
   iccWithoutGic: 'what a guest without an interrupt controller has of the ICC registers of a GICv3',
   pmmirReadsZero: 'a guest reads PMMIR_EL1 as zero, with a PMU and without',
   pmuChainsPairs: 'a PMU counter and its CHAIN are one of 64 bits, whose lower half never overflows',
+  pmuKeepsResets: 'PMCR_EL0 shows userspace the resets that a guest has written last',
   pmuInterruptNeedsEnable: "the PMU's interrupt is of counters that are enabled now",
   rawCore: 'core registers are any bytes of struct kvm_regs',
   beforeSve: 'KVM_ARM_VCPU_FINALIZE and the registers of SVE are unknown',

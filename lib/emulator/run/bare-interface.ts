@@ -1,6 +1,6 @@
 /**
- * What a vCPU without an interrupt controller finds of a GICv3's system registers. Kernels before 6.12 leave it the virtual
- * CPU interface of the hardware, of which nothing comes; later ones take away all but ICC_SRE_EL1.
+ * What a vCPU without an interrupt controller finds of a GICv3's system registers. Linux 5.10 and 6.1 leave it the virtual
+ * CPU interface of the hardware, of which nothing comes; from 6.12 on all but ICC_SRE_EL1 is taken away.
  *
  * @packageDocumentation
  */

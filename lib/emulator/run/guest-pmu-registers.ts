@@ -15,7 +15,7 @@ import {
 } from '../registers/pmu-registers.ts';
 import { allowsEvent, CYCLE_COUNTER, type GuestPmu, PMCR, type PmuRegister } from './guest-pmu.ts';
 
-/** PMUSERENR_EL0: what EL0 may use (D24.5.25). */
+/** PMUSERENR_EL0: what EL0 may use. */
 const USER = { EN: 1n, SW: 2n, CR: 4n, ER: 8n } as const;
 const USER_MASK = 0xfn;
 const SEL_MASK = 0x1fn;
@@ -64,16 +64,16 @@ const isStored = ({ vcpu }: GuestPmu) => vcpu.vm.host.profile.behaviours.pmu ===
 const typeMask = (pmu: GuestPmu) => (isStored(pmu) ? ANY_EVENT : eventTypeMask(pmu.vcpu));
 const selected = (pmu: GuestPmu) => Number(pmu.get('pmselr') & SEL_MASK);
 
-/** `access_pmcr`, `kvm_pmu_handle_pmcr`: 7:0 can be written, and where the resets are kept they still read as zero. */
+/** `access_pmcr`, `kvm_pmu_handle_pmcr`: 7:0 can be written, and the resets read as zero whatever userspace sees. */
 const control: PmuAccess = {
   user: USER.EN,
   read: pmu => (pmu.get('pmcr') & ~COUNT_MASK & ~RESETS) | (counterCount(pmu.vcpu) << COUNT_SHIFT),
   write(pmu, to) {
-    const { aarch32User } = pmu.vcpu.vm.host.profile.behaviours;
+    const { aarch32User, pmuKeepsResets } = pmu.vcpu.vm.host.profile.behaviours;
     const long = isStored(pmu) || hasLongCounters(pmu.vcpu) ? PMCR.LP : 0n;
     const written = to & (0x7fn | long);
     const kept = pmu.get('pmcr') & ~0xffn;
-    pmu.set('pmcr', kept | (isStored(pmu) ? written : written & ~RESETS) | (aarch32User ? 0n : PMCR.LC));
+    pmu.set('pmcr', kept | (pmuKeepsResets ? written : written & ~RESETS) | (aarch32User ? 0n : PMCR.LC));
     if (to & PMCR.C) pmu.setValue(CYCLE_COUNTER, 0n);
     if (to & PMCR.P) for (let n = 0; n < counterCount(pmu.vcpu); n++) pmu.setValue(n, 0n);
     return undefined;

@@ -23,10 +23,10 @@ import type { Configuration, VcpuState } from '../state.ts';
 /** The cycle counter is the last one. */
 export const CYCLE_COUNTER = 31;
 
-/** PMCR_EL0 (D24.5.6). Neither KVM nor its hardware divides cycles: D does nothing, and no more do X and DP. */
+/** PMCR_EL0. Neither KVM nor its hardware divides cycles: D does nothing, and no more do X and DP. */
 export const PMCR = { E: 1n, P: 2n, C: 4n, LC: 1n << 6n, LP: 1n << 7n } as const;
 
-/** PMEVTYPER<n>_EL0 and PMCCFILTR_EL0: EL1 and EL0 are left out where one of two bits is set (D24.5.14). */
+/** PMEVTYPER<n>_EL0 and PMCCFILTR_EL0: EL1 and EL0 are left out where one of two bits is set. */
 const TYPE = { P: 1n << 31n, U: 1n << 30n, NSK: 1n << 29n, NSU: 1n << 28n } as const;
 
 /**
