@@ -18,12 +18,14 @@ import {
 } from './memory-access.ts';
 import type { Regime } from './mmu.ts';
 import { Monitor } from './monitor.ts';
+import * as places from './scratch.ts';
 import * as slots from './state.ts';
 import type { SystemRegisters } from './system-registers.ts';
 import { entryOf, Tlb } from './tlb.ts';
 
 /** See `evaluator.ts`. */
-const { PAGE, SCRATCH, SP } = slots;
+const { PAGE, SP } = slots;
+const { scratch, scratchHalves, VALUE } = places;
 
 const SCTLR_SA = 1n << 3n;
 const SCTLR_SA0 = 1n << 4n;
@@ -390,9 +392,9 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
 
   branchTo(target: bigint): void {
     const halves = this.halves;
-    this.registers[SCRATCH] = target;
-    const low = halves[2 * SCRATCH]!;
-    const high = halves[2 * SCRATCH + 1]!;
+    scratch[VALUE] = target;
+    const low = scratchHalves[2 * VALUE]!;
+    const high = scratchHalves[2 * VALUE + 1]!;
     this.#offset = low & 0xfff;
     if (halves[2 * PAGE] === (low & ~0xfff) && halves[2 * PAGE + 1] === high && (low & 3) === 0) return;
     halves[2 * PAGE] = low & ~0xfff;

@@ -7,10 +7,12 @@
  * choice is made by a mask. A number becomes one without a call where it is known to be an unsigned one of 32 bits
  * (`>>> 0`).
  */
+import * as places from './scratch.ts';
 import * as slots from './state.ts';
 
 /** The module's own: V8 folds these, and looks up what a module imports each time. */
-const { C, N, SCRATCH, V, Z } = slots;
+const { C, N, V, Z } = slots;
+const { scratch, scratchHalves, VALUE } = places;
 
 /**
  * Shifts are products, and of halves: V8 has 64-bit machine operations for these, where a shift of a bigint would call
@@ -43,6 +45,14 @@ export class Evaluator {
 
   setX(slot: number, value: bigint): void {
     this.registers[slot] = value;
+  }
+
+  keep(place: number, value: bigint): void {
+    scratch[place] = value;
+  }
+
+  kept(place: number): bigint {
+    return scratch[place]!;
   }
 
   constant(value: bigint): bigint {
@@ -82,9 +92,9 @@ export class Evaluator {
   }
 
   shr(a: bigint, by: number): bigint {
-    this.registers[SCRATCH] = a;
-    let low = this.halves[2 * SCRATCH]!;
-    let high = this.halves[2 * SCRATCH + 1]! >>> 0;
+    scratch[VALUE] = a;
+    let low = scratchHalves[2 * VALUE]!;
+    let high = scratchHalves[2 * VALUE + 1]! >>> 0;
     if (by & 32) {
       low = high;
       high = 0;
@@ -94,9 +104,9 @@ export class Evaluator {
   }
 
   sar(a: bigint, by: number): bigint {
-    this.registers[SCRATCH] = a;
-    let low = this.halves[2 * SCRATCH]!;
-    let high = this.halves[2 * SCRATCH + 1]!;
+    scratch[VALUE] = a;
+    let low = scratchHalves[2 * VALUE]!;
+    let high = scratchHalves[2 * VALUE + 1]!;
     if (by & 32) {
       low = high;
       high >>= 31;
@@ -118,8 +128,8 @@ export class Evaluator {
   }
 
   #amount(by: bigint): number {
-    this.registers[SCRATCH] = by;
-    return this.halves[2 * SCRATCH]!;
+    scratch[VALUE] = by;
+    return scratchHalves[2 * VALUE]!;
   }
 
   low8(a: bigint): bigint {
@@ -143,9 +153,9 @@ export class Evaluator {
   }
 
   extend(a: bigint, kind: number, by: number): bigint {
-    this.registers[SCRATCH] = a;
-    let low = this.halves[2 * SCRATCH]!;
-    let high = this.halves[2 * SCRATCH + 1]!;
+    scratch[VALUE] = a;
+    let low = scratchHalves[2 * VALUE]!;
+    let high = scratchHalves[2 * VALUE + 1]!;
     if ((kind & 3) !== 3) {
       const unused = UNUSED[kind & 3]!;
       low <<= unused;
@@ -185,9 +195,9 @@ export class Evaluator {
   }
 
   clz(a: bigint): bigint {
-    this.registers[SCRATCH] = a;
-    const high = this.halves[2 * SCRATCH + 1]!;
-    return BigInt(high !== 0 ? Math.clz32(high) : 32 + Math.clz32(this.halves[2 * SCRATCH]!));
+    scratch[VALUE] = a;
+    const high = scratchHalves[2 * VALUE + 1]!;
+    return BigInt(high !== 0 ? Math.clz32(high) : 32 + Math.clz32(scratchHalves[2 * VALUE]!));
   }
 
   addFlags(a: bigint, b: bigint, carry: bigint): bigint {
@@ -250,8 +260,8 @@ export class Evaluator {
 
   isZero(a: bigint): boolean {
     // V8 has no comparison of 64-bit integers.
-    this.registers[SCRATCH] = a;
-    return (this.halves[2 * SCRATCH]! | this.halves[2 * SCRATCH + 1]!) === 0;
+    scratch[VALUE] = a;
+    return (scratchHalves[2 * VALUE]! | scratchHalves[2 * VALUE + 1]!) === 0;
   }
 
   not1(a: boolean): boolean {

@@ -6,7 +6,7 @@ import { abort, FAULT, ISS_CACHE_MAINTENANCE, ISS_WRITE } from './exceptions.ts'
 import type { Syndrome } from './instruction.ts';
 import type { Ram } from './memory.ts';
 import { type Access, type Mapping, SCTLR, translate } from './mmu.ts';
-import { ADDRESS } from './state.ts';
+import { ADDRESS, scratch } from './scratch.ts';
 import { entryOf, type Tlb } from './tlb.ts';
 
 export type Bytes = 1 | 2 | 4 | 8;
@@ -126,7 +126,7 @@ function checkAcross(cpu: Cpu, address: bigint, bytes: Bytes, kind: 'read' | 'wr
 }
 
 export function loadSlowly(cpu: Cpu, bytes: Bytes): bigint {
-  const address = cpu.x(ADDRESS);
+  const address = scratch[ADDRESS]!;
   checkAcross(cpu, address, bytes, 'read');
   let value = 0n;
   let shift = 0n;
@@ -138,7 +138,7 @@ export function loadSlowly(cpu: Cpu, bytes: Bytes): bigint {
 }
 
 export function storeSlowly(cpu: Cpu, bytes: Bytes, data: bigint): void {
-  const address = cpu.x(ADDRESS);
+  const address = scratch[ADDRESS]!;
   checkAcross(cpu, address, bytes, 'write');
   const value = inMemoryOrder(cpu, BigInt.asUintN(8 * bytes, data), bytes);
   // All pieces are found before any is written, so that a fault leaves memory as it was.
