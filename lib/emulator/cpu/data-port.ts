@@ -24,30 +24,22 @@ export abstract class DataPort extends Evaluator {
 
   load64(): bigint {
     const low = scratchHalves[2 * ADDRESS]!;
-    const { tlb } = this;
-    const entry = entryOf(low);
+    const page = this.tlb.data[entryOf(low)]!;
     let words: BigUint64Array = scratch;
     let at = VALUE;
-    if (
-      tlb.readable[2 * entry] === (low & ~0xff8) &&
-      tlb.readable[2 * entry + 1] === scratchHalves[2 * ADDRESS + 1]
-    ) {
-      words = tlb.ram[entry]!.u64;
-      at = tlb.words[entry]! + ((low & 0xfff) >> 3);
+    if (page.readable === (low & ~0xff8) && page.high === scratchHalves[2 * ADDRESS + 1]) {
+      words = page.ram.u64;
+      at = page.words + ((low & 0xfff) >> 3);
     } else scratch[VALUE] = this.loadSlowly(8);
     return words[at]!;
   }
 
   load32(): bigint {
     const low = scratchHalves[2 * ADDRESS]!;
-    const { tlb } = this;
-    const entry = entryOf(low);
+    const page = this.tlb.data[entryOf(low)]!;
     let value: number;
-    if (
-      tlb.readable[2 * entry] === (low & ~0xffc) &&
-      tlb.readable[2 * entry + 1] === scratchHalves[2 * ADDRESS + 1]
-    )
-      value = tlb.ram[entry]!.u32[tlb.words[entry]! * 2 + ((low & 0xfff) >> 2)]!;
+    if (page.readable === (low & ~0xffc) && page.high === scratchHalves[2 * ADDRESS + 1])
+      value = page.ram.u32[page.words * 2 + ((low & 0xfff) >> 2)]!;
     else {
       scratch[VALUE] = this.loadSlowly(4);
       value = scratchHalves[2 * VALUE]! >>> 0;
@@ -57,14 +49,10 @@ export abstract class DataPort extends Evaluator {
 
   load16(): bigint {
     const low = scratchHalves[2 * ADDRESS]!;
-    const { tlb } = this;
-    const entry = entryOf(low);
+    const page = this.tlb.data[entryOf(low)]!;
     let value: number;
-    if (
-      tlb.readable[2 * entry] === (low & ~0xffe) &&
-      tlb.readable[2 * entry + 1] === scratchHalves[2 * ADDRESS + 1]
-    )
-      value = tlb.ram[entry]!.u16[tlb.words[entry]! * 4 + ((low & 0xfff) >> 1)]!;
+    if (page.readable === (low & ~0xffe) && page.high === scratchHalves[2 * ADDRESS + 1])
+      value = page.ram.u16[page.words * 4 + ((low & 0xfff) >> 1)]!;
     else {
       scratch[VALUE] = this.loadSlowly(2);
       value = scratchHalves[2 * VALUE]! >>> 0;
@@ -74,14 +62,10 @@ export abstract class DataPort extends Evaluator {
 
   load8(): bigint {
     const low = scratchHalves[2 * ADDRESS]!;
-    const { tlb } = this;
-    const entry = entryOf(low);
+    const page = this.tlb.data[entryOf(low)]!;
     let value: number;
-    if (
-      tlb.readable[2 * entry] === (low & ~0xfff) &&
-      tlb.readable[2 * entry + 1] === scratchHalves[2 * ADDRESS + 1]
-    )
-      value = tlb.ram[entry]!.u8[tlb.words[entry]! * 8 + (low & 0xfff)]!;
+    if (page.readable === (low & ~0xfff) && page.high === scratchHalves[2 * ADDRESS + 1])
+      value = page.ram.u8[page.words * 8 + (low & 0xfff)]!;
     else {
       scratch[VALUE] = this.loadSlowly(1);
       value = scratchHalves[2 * VALUE]! >>> 0;
@@ -91,52 +75,36 @@ export abstract class DataPort extends Evaluator {
 
   store64(value: bigint): void {
     const low = scratchHalves[2 * ADDRESS]!;
-    const { tlb } = this;
-    const entry = entryOf(low);
-    if (
-      tlb.writable[2 * entry] === (low & ~0xff8) &&
-      tlb.writable[2 * entry + 1] === scratchHalves[2 * ADDRESS + 1]
-    )
-      tlb.ram[entry]!.u64[tlb.words[entry]! + ((low & 0xfff) >> 3)] = value;
+    const page = this.tlb.data[entryOf(low)]!;
+    if (page.writable === (low & ~0xff8) && page.high === scratchHalves[2 * ADDRESS + 1])
+      page.ram.u64[page.words + ((low & 0xfff) >> 3)] = value;
     else this.storeSlowly(8, value);
   }
 
   store32(value: bigint): void {
     const low = scratchHalves[2 * ADDRESS]!;
-    const { tlb } = this;
-    const entry = entryOf(low);
+    const page = this.tlb.data[entryOf(low)]!;
     scratch[VALUE] = value;
-    if (
-      tlb.writable[2 * entry] === (low & ~0xffc) &&
-      tlb.writable[2 * entry + 1] === scratchHalves[2 * ADDRESS + 1]
-    )
-      tlb.ram[entry]!.u32[tlb.words[entry]! * 2 + ((low & 0xfff) >> 2)] = scratchHalves[2 * VALUE]!;
+    if (page.writable === (low & ~0xffc) && page.high === scratchHalves[2 * ADDRESS + 1])
+      page.ram.u32[page.words * 2 + ((low & 0xfff) >> 2)] = scratchHalves[2 * VALUE]!;
     else this.storeSlowly(4, value);
   }
 
   store16(value: bigint): void {
     const low = scratchHalves[2 * ADDRESS]!;
-    const { tlb } = this;
-    const entry = entryOf(low);
+    const page = this.tlb.data[entryOf(low)]!;
     scratch[VALUE] = value;
-    if (
-      tlb.writable[2 * entry] === (low & ~0xffe) &&
-      tlb.writable[2 * entry + 1] === scratchHalves[2 * ADDRESS + 1]
-    )
-      tlb.ram[entry]!.u16[tlb.words[entry]! * 4 + ((low & 0xfff) >> 1)] = scratchHalves[2 * VALUE]!;
+    if (page.writable === (low & ~0xffe) && page.high === scratchHalves[2 * ADDRESS + 1])
+      page.ram.u16[page.words * 4 + ((low & 0xfff) >> 1)] = scratchHalves[2 * VALUE]!;
     else this.storeSlowly(2, value);
   }
 
   store8(value: bigint): void {
     const low = scratchHalves[2 * ADDRESS]!;
-    const { tlb } = this;
-    const entry = entryOf(low);
+    const page = this.tlb.data[entryOf(low)]!;
     scratch[VALUE] = value;
-    if (
-      tlb.writable[2 * entry] === (low & ~0xfff) &&
-      tlb.writable[2 * entry + 1] === scratchHalves[2 * ADDRESS + 1]
-    )
-      tlb.ram[entry]!.u8[tlb.words[entry]! * 8 + (low & 0xfff)] = scratchHalves[2 * VALUE]!;
+    if (page.writable === (low & ~0xfff) && page.high === scratchHalves[2 * ADDRESS + 1])
+      page.ram.u8[page.words * 8 + (low & 0xfff)] = scratchHalves[2 * VALUE]!;
     else this.storeSlowly(1, value);
   }
 }

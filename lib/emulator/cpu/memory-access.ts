@@ -81,14 +81,18 @@ export const bigEndian = ({ state: { el, hot } }: Cpu): boolean =>
 export function locate(cpu: Cpu, address: bigint, size: Bytes, kind: 'read' | 'write', data?: bigint): Place {
   const { tlb } = cpu;
   const low = low32(address);
-  const entry = entryOf(low);
   const offset = low & 0xfff;
-  const tags = kind === 'read' ? tlb.readable : tlb.writable;
-  const known = tags[2 * entry] === (low & ~0xfff) && tags[2 * entry + 1] === high32(address);
+  const right = kind === 'read' ? 'readable' : 'writable';
+  const known = tlb.data[entryOf(low)]!;
   // A misaligned access of memory that allows it.
-  if (known && !tlb.aligned[entry] && !(cpu.state.hot.sctlr & SCTLR.A)) {
-    const ram = tlb.ram[entry]!;
-    const at = tlb.words[entry]! * 8 + offset;
+  if (
+    known[right] === (low & ~0xfff) &&
+    known.high === high32(address) &&
+    !known.aligned &&
+    !(cpu.state.hot.sctlr & SCTLR.A)
+  ) {
+    const { ram } = known;
+    const at = known.words * 8 + offset;
     return { ram, at, physical: ram.firstPage * 4096 + at };
   }
   const { physical, device, log2Size } = translateData(cpu, address, kind, size);
@@ -101,7 +105,7 @@ export function locate(cpu: Cpu, address: bigint, size: Bytes, kind: 'read' | 'w
   // What the TLB has is not looked at again.
   const isWatched = cpu.debug?.looksAtData === true || (kind === 'write' && code.has(page));
   if (!bigEndian(cpu) && !isWatched) {
-    tlb.fill(tags, address, ram, words, device);
+    tlb.fill(right, address, ram, words, device);
     if (log2Size > 12) tlb.noteBlock(address, log2Size);
   }
   return { ram, at: words * 8 + offset, physical };
