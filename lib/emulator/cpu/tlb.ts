@@ -28,9 +28,10 @@ export class DataPage {
   constructor(high: number, ram: Ram, words: number, aligned: boolean) {
     this.readable = EMPTY;
     this.writable = EMPTY;
-    this.high = high;
+    // Small integers, which results of divisions and of Number() need not be to V8.
+    this.high = high | 0;
     this.ram = ram;
-    this.words = words;
+    this.words = words | 0;
     this.aligned = aligned;
   }
 }
@@ -48,9 +49,8 @@ export class Tlb {
 
   /** Lets a page be read or written. */
   fill(right: 'readable' | 'writable', address: bigint, ram: Ram, words: number, aligned: boolean): void {
-    // Of Number() alone V8 would have the fields be doubles.
     const low = Number(BigInt.asUintN(32, address)) & ~0xfff;
-    const high = Number(BigInt.asIntN(32, address >> 32n)) | 0;
+    const high = Number(BigInt.asIntN(32, address >> 32n));
     const known = this.data[entryOf(low)]!;
     const same =
       (known.readable === low || known.writable === low) &&
