@@ -382,7 +382,7 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
 
   branchBy(offset: number): void {
     const target = this.#offset - 4 + offset;
-    if (target >= 0 && target < 4096) this.#offset = target;
+    if ((target & ~0xfff) === 0) this.#offset = target;
     else this.setPc(this.registers[PAGE]! + BigInt(target));
   }
 

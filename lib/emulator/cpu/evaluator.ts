@@ -24,6 +24,20 @@ const POWERS = BigUint64Array.from({ length: 64 }, (_, by) => 1n << BigInt(by));
 const ONES = BigUint64Array.from({ length: 65 }, (_, width) => (1n << BigInt(width)) - 1n);
 const TO_TOP = BigUint64Array.from({ length: 65 }, (_, width) => 1n << BigInt(64 - width));
 
+/**
+ * By condition, a bit for each NZCV that passes (ConditionHolds, shared/functions/system): a branch on the condition
+ * would be one that the processor mispredicts.
+ */
+const PASSES = new Uint16Array(new ArrayBuffer(32));
+for (let flags = 0; flags < 16; flags++) {
+  const [n, z, c, v] = [8, 4, 2, 1].map(bit => (flags & bit) !== 0);
+  const passes = [z, c, n, v, c && !z, n === v, n === v && !z, true];
+  for (const [index, pass] of passes.entries()) {
+    PASSES[2 * index]! |= Number(pass) << flags;
+    PASSES[2 * index + 1]! |= Number(!pass || index === 7) << flags;
+  }
+}
+
 /** Bits of a half above 8, 16 and 32. */
 const UNUSED = Int32Array.of(24, 16, 0);
 
@@ -228,34 +242,13 @@ export class Evaluator {
 
   holds(condition: number): boolean {
     const halves = this.halves;
-    let result: boolean;
-    switch (condition >> 1) {
-      case 0:
-        result = (halves[2 * Z]! | halves[2 * Z + 1]!) === 0;
-        break;
-      case 1:
-        result = halves[2 * C + 1]! < 0;
-        break;
-      case 2:
-        result = halves[2 * N + 1]! < 0;
-        break;
-      case 3:
-        result = halves[2 * V + 1]! < 0;
-        break;
-      case 4:
-        result = halves[2 * C + 1]! < 0 && (halves[2 * Z]! | halves[2 * Z + 1]!) !== 0;
-        break;
-      case 5:
-        result = (halves[2 * N + 1]! ^ halves[2 * V + 1]!) >= 0;
-        break;
-      case 6:
-        result =
-          (halves[2 * N + 1]! ^ halves[2 * V + 1]!) >= 0 && (halves[2 * Z]! | halves[2 * Z + 1]!) !== 0;
-        break;
-      default:
-        return true;
-    }
-    return (condition & 1) === 1 ? !result : result;
+    const z = halves[2 * Z]! | halves[2 * Z + 1]!;
+    const flags =
+      ((halves[2 * N + 1]! >>> 31) << 3) |
+      ((~(z | -z) >>> 31) << 2) |
+      ((halves[2 * C + 1]! >>> 31) << 1) |
+      (halves[2 * V + 1]! >>> 31);
+    return ((PASSES[condition]! >>> flags) & 1) !== 0;
   }
 
   isZero(a: bigint): boolean {
