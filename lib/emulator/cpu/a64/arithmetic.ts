@@ -15,14 +15,14 @@ export function source<V, C>(b: Builder<V, C>, i: Instruction, slot: number): V 
   return b.low(b.x(slot), i.width);
 }
 
-/** AddWithCarry with flags, in the width of the instruction; the result goes to its destination. */
+/**
+ * AddWithCarry with flags, in the width of the instruction; the result goes to its destination. A 32-bit sum in the
+ * upper halves has its flags where a 64-bit one has them.
+ */
 export function addFlags<V, C>(b: Builder<V, C>, i: Instruction, left: V, right: V, carry: V): void {
-  if (i.width === 64) b.setX(i.d, b.addFlags(left, right, carry));
-  else {
-    // A 32-bit sum in the upper halves has its flags where a 64-bit one has them.
-    b.addFlags(b.shl(left, 32), b.shl(right, 32), b.shl(carry, 32));
-    b.setX(i.d, b.low32(b.add(b.add(left, right), carry)));
-  }
+  const { width } = i;
+  b.addFlags(b.atTop(left, width), b.atTop(right, width), b.atTop(carry, width));
+  setResult(b, i, b.add(b.add(left, right), carry));
 }
 
 export function logicalFlags<V, C>(b: Builder<V, C>, i: Instruction, result: V): void {
