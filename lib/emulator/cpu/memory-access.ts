@@ -84,12 +84,11 @@ export function locate(cpu: Cpu, address: bigint, size: Bytes, kind: 'read' | 'w
   const offset = low & 0xfff;
   const right = kind === 'read' ? 'readable' : 'writable';
   const known = tlb.data[entryOf(low)]!;
-  // A misaligned access of memory that allows it.
+  const misaligned = (low & (size - 1)) !== 0;
   if (
     known[right] === (low & ~0xfff) &&
     known.high === high32(address) &&
-    !known.aligned &&
-    !(cpu.state.hot.sctlr & SCTLR.A)
+    !(misaligned && (known.aligned || cpu.state.hot.sctlr & SCTLR.A))
   ) {
     const { ram } = known;
     const at = known.words * 8 + offset;
@@ -190,12 +189,19 @@ const inMemoryOrder = (cpu: Cpu, value: bigint, bytes: number): bigint =>
 
 /** What an aligned place has. */
 export function readPlace(cpu: Cpu, { ram, at }: Place, bytes: Bytes): bigint {
-  const word = ram.u64[Math.floor(at / 8)]!;
-  return inMemoryOrder(cpu, BigInt.asUintN(8 * bytes, word >> BigInt(8 * (at % 8))), bytes);
+  let value: bigint | number;
+  if (bytes === 8) value = ram.u64[at / 8]!;
+  else if (bytes === 4) value = ram.u32[at / 4]!;
+  else if (bytes === 2) value = ram.u16[at / 2]!;
+  else value = ram.u8[at]!;
+  return inMemoryOrder(cpu, BigInt(value), bytes);
 }
 
 export function writePlace(cpu: Cpu, { ram, at, physical }: Place, bytes: Bytes, data: bigint): void {
   const value = inMemoryOrder(cpu, BigInt.asUintN(8 * bytes, data), bytes);
-  for (let n = 0; n < bytes; n++) ram.u8[at + n] = Number((value >> BigInt(8 * n)) & 0xffn);
+  if (bytes === 8) ram.u64[at / 8] = value;
+  else if (bytes === 4) ram.u32[at / 4] = Number(value);
+  else if (bytes === 2) ram.u16[at / 2] = Number(value);
+  else ram.u8[at] = Number(value);
   cpu.machine.code.written(physical, bytes);
 }
