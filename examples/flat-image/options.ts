@@ -104,10 +104,14 @@ function parse(args: string[]) {
   try {
     return parseArgs({ args, options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    const [, option = ''] = /option '-{1,2}([\w-]+)/.exec((error as Error).message) ?? [];
+    const [, option = ''] = /option '-{1,2}([\w-]+)/i.exec((error as Error).message) ?? [];
     const meant = ELSEWHERE[option];
     if (meant !== undefined) throw new UsageError(`--${option} is --${meant} here; see --help`);
-    // The first sentence says what; the rest is about dashes.
+    // A value that begins with a dash. Node's sentence about it has no end that fits in a line.
+    if (/argument is ambiguous/.test((error as Error).message))
+      throw new UsageError(
+        `--${option} needs a value; one that begins with a dash is given as --${option}=-…`,
+      );
     const [said] = (error as Error).message.split(/\.(?:\s|$)/);
     throw new UsageError(`${said}; see --help`);
   }

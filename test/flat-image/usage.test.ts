@@ -46,7 +46,8 @@ describe('the command line', () => {
     ['two images', [image, 'b.flat'], /one image, please; got b\.flat/],
     ['an unknown option', [image, '--speed'], /Unknown option '--speed'; see --help/],
     ["QEMU's name of an option", [image, '--append', 'x'], /--append is --args here/],
-    ['no value', [image, '--args', '--psci'], /Option '--args' argument is ambiguous; see --help/],
+    ['no value', [image, '--args', '--psci'], /--args needs a value; .* a dash is given as --args=-/],
+    ['a number below 0', [image, '--cpus', '-1'], /--cpus needs a value; .* a dash is given as --cpus=-/],
     ['no number', [image, '--cpus', 'two'], /--cpus takes a number from 1 to 512; got "two"/],
     ['no vCPU', [image, '--cpus', '0'], /--cpus takes a number from 1/],
     ['more vCPUs than the host has', [image, '--cpus', '9', '--host', 'linux-6.12-cortex-a57'], /at most 8/],
@@ -57,6 +58,13 @@ describe('the command line', () => {
     ['no such file', ['/nonexistent.flat'], /the image cannot be read: ENOENT/],
     ['no such initrd', [image, '--initrd', '/nonexistent.cpio'], /the initrd cannot be read: ENOENT/],
     ['an empty file', [file('empty', '')], /is empty/],
+    ['a file of three bytes', [file('three', 'abc')], /is too short to be one/],
+    ['a header with a size that lies', [file('lies', linuxImage(0n, 2n ** 64n - 1n))], /510 is the most/],
+    [
+      'a header with an offset that lies',
+      [file('far', linuxImage(2n ** 30n, 4096n))],
+      /ends 1025 MiB from the start/,
+    ],
     ['an ELF file', [file('a.elf', '\x7fELF....')], /is an ELF file; .*objcopy -O binary .*a\.elf .*a\.flat/],
     ['a compressed EFI image', [file('zimg', 'MZ\0\0zimg')], /EFI program; give the uncompressed Image/],
     ['an EFI program', [file('a.efi', 'MZ..........')], /is an EFI program; there is no EFI here/],
@@ -145,6 +153,6 @@ describe('the device tree and the initrd', () => {
   it('is clear of the image and of what that clears', () => {
     expect(() => place({ ...small, size: 4 * MIB }, 6 * MIB, 0)).toThrow(/--memory 9/);
     expect(place({ ...small, size: 4 * MIB }, 9 * MIB, 0)).toEqual({ tree: 6 * MIB, initrd: 9 * MIB });
-    expect(() => place({ ...small, size: 600 * MIB }, 2048 * MIB, 0)).toThrow(/500/);
+    expect(() => place({ ...small, size: 600 * MIB }, 2048 * MIB, 0)).toThrow(/601 MiB .* 510 is the most/);
   });
 });
