@@ -12,6 +12,7 @@ import type { Kvm } from '../kvm.ts';
 import { type Register, type RegisterBatch, toRegisterId } from '../register-batch.ts';
 import type { Vcpu } from '../vcpu.ts';
 import type { Vm } from '../vm.ts';
+import { checkAnyState, checkKvm, checkPlanOptions } from './arguments.ts';
 import { acceptedFeatures, featureNames } from './features.ts';
 import { differingFields, type Effect, type Finding, isNoticed, type Verdict, verdictOf } from './finding.ts';
 import { type Phase, phaseOf } from './phases.ts';
@@ -57,11 +58,11 @@ export interface RestorePlan {
  * plan.loads; // false
  * ```
  */
-export function planRestore(
-  state: VcpuState | SavedState,
-  kvm: Kvm,
-  { omit = [], source }: PlanOptions = {},
-): RestorePlan {
+export function planRestore(state: VcpuState | SavedState, kvm: Kvm, options: PlanOptions = {}): RestorePlan {
+  checkAnyState('state', state);
+  checkKvm('kvm', kvm);
+  checkPlanOptions(options);
+  const { omit = [], source } = options;
   const all: SavedState | undefined = 'vcpus' in state ? state : undefined;
   const omitted = new Set(Array.from(omit, toRegisterId));
   const [vm, ofVm] = scratchVm(kvm, all?.vm);
