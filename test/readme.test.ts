@@ -1,9 +1,10 @@
 /** Runs every code block of README.md: programs print what the README says, commands exist and succeed. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { COMMANDS } from '#lib/cli/commands.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
@@ -63,6 +64,31 @@ describe('README.md', () => {
     expect([...new Set(blocks.map(({ language }) => language))].sort()).toEqual(['sh', 'text', 'ts']);
     expect(programs.length).toBeGreaterThanOrEqual(7);
     expect(commands.length).toBeGreaterThanOrEqual(10);
+  });
+
+  it('names every command of the program', () => {
+    const table = readme.slice(readme.indexOf('| command | what it tells |'));
+    // `state save`, `show` and so on stand in one row.
+    const unnamed = COMMANDS.filter(({ name }) => {
+      const [group, rest] = name.split(' ');
+      return !new RegExp(
+        `^\\| [^|]*\\b${group}\\b${rest === undefined ? '' : `[^\n]*\\b${rest}\\b`}`,
+        'm',
+      ).test(table);
+    });
+    expect(COMMANDS.length).toBeGreaterThan(15);
+    expect(unnamed.map(({ name }) => name)).toEqual([]);
+  });
+
+  it('says of every code that the library gives what it means', () => {
+    const table = readme.slice(readme.indexOf('## When it fails'));
+    const sources = readdirSync(join(ROOT, 'lib'), { recursive: true, encoding: 'utf8' })
+      .filter(file => file.endsWith('.ts'))
+      .map(file => readFileSync(join(ROOT, 'lib', file), 'utf8'));
+    const made = /(?:Kvm|Restore|Lab)Error\(\s*'(ERR_\w+)'/g;
+    const codes = new Set(sources.flatMap(source => [...source.matchAll(made)].map(([, code]) => code!)));
+    expect(codes.size).toBeGreaterThan(12);
+    expect([...codes].filter(code => !table.includes(`\`${code}\``))).toEqual([]);
   });
 
   it('its programs are well typed', () => {
