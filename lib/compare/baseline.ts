@@ -6,11 +6,12 @@
 import { invalidType, outOfRange } from '../abi/argument.ts';
 import { parsePsciVersion } from '../abi/psci.ts';
 import { formatRegister } from '../abi/register-names.ts';
+import { featureMask } from '../abi/vcpu-features.ts';
 import { Gic } from '../gic.ts';
 import type { Kvm } from '../kvm.ts';
 import { RegisterBatch } from '../register-batch.ts';
 import { checkKvm } from '../snapshot/arguments.ts';
-import { featureNames, onScratch } from '../snapshot/features.ts';
+import { bitsOf, featureNames, onScratch } from '../snapshot/features.ts';
 import { isBlocking } from '../snapshot/finding.ts';
 import { phaseOf } from '../snapshot/phases.ts';
 import { planRestore } from '../snapshot/plan-restore.ts';
@@ -38,6 +39,8 @@ export interface Baseline {
   /** By name; {@link applyBaseline} takes the bits. */
   readonly features: readonly string[];
   readonly featureBits: bigint;
+  /** Features that are wanted and not among those, with the hosts that have them not. */
+  readonly lacking: readonly { readonly feature: string; readonly hosts: readonly string[] }[];
   /** What to write on every host that has the register, before the first run: PSCI version, bit maps, ID registers. */
   readonly registers: RegisterBatch;
   /** Registers that not all hosts have: to be left out of a restore (`omit`). */
@@ -88,12 +91,15 @@ export function baseline(hosts: readonly Kvm[], options: FeatureOptions = {}): B
       hosts: names,
       features: [],
       featureBits: 0n,
+      lacking: [],
       registers: RegisterBatch.from([]),
       omit: [],
       spoilers,
     };
   }
-  const featureBits = hosts.map(kvm => featuresOn(kvm, features)).reduce((a, b) => a & b);
+  const had = hosts.map(kvm => featuresOn(kvm, features));
+  const featureBits = had.reduce((a, b) => a & b);
+  const wanted = features ? featureMask(features, first.architecture) : had.reduce((a, b) => a | b);
   const members = hosts.map(kvm => ({
     kvm,
     takes: trialOn(kvm, featureBits),
@@ -104,6 +110,10 @@ export function baseline(hosts: readonly Kvm[], options: FeatureOptions = {}): B
     hosts: names,
     features: featureNames(first, featureBits),
     featureBits,
+    lacking: bitsOf(wanted & ~featureBits).map(bit => ({
+      feature: featureNames(first, 1n << BigInt(bit))[0]!,
+      hosts: names.filter((_, i) => (had[i]! & (1n << BigInt(bit))) === 0n),
+    })),
     registers: RegisterBatch.from(pins),
   };
   const states = hosts.map(kvm => pinnedState(kvm, found));

@@ -130,7 +130,7 @@ function beginTrial(state: VcpuState, vm: Vm, omitted: ReadonlySet<bigint>): Vcp
   const { kvm } = vm;
   const about = { vcpu: state.id, fields: [], guestNotices: true } as const;
   if (state.architecture !== kvm.architecture) {
-    const name = `${state.architecture} (the host has ${kvm.architecture})`;
+    const name = `vCPUs of ${state.architecture} (the host has those of ${kvm.architecture})`;
     return { state, finish: () => [{ ...about, what: 'architecture', effect: 'lacked', name }] };
   }
   let vcpu: Vcpu;

@@ -93,6 +93,28 @@ describe('state', () => {
     expect(refused.stderr).toContain('pin PSCI to 1.1');
   });
 
+  test('a host where a state is wanted, or the other way round, is told apart', async () => {
+    const host = join(folder, 'host.json');
+    writeFileSync(
+      host,
+      readFileSync(new URL('../../lib/emulator/hosts/linux-6.1-max.json', import.meta.url)),
+    );
+    for (const words of [`plan linux-6.12-max ${young}`, `state diff ${young} ${host}`])
+      expect(await cli(words)).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/ is a host.*, and (the name of )?a state file is wanted there\n$/),
+      });
+    for (const words of [`compare ${young} linux-6.12-max`, `plan ${young} ${pinned}`])
+      expect(await cli(words)).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/\.state is a state file, and a host is wanted there; kvm-arm64 plan /),
+      });
+    expect(await cli(`state save ${folder}`)).toMatchObject({
+      code: 2,
+      stderr: `kvm-arm64: ${folder} cannot be written: it is a folder\n`,
+    });
+  });
+
   test('damaged and absent files are wrong usage, with the place', async () => {
     const cut = join(folder, 'cut.state');
     writeFileSync(cut, readFileSync(young));
@@ -129,6 +151,12 @@ describe('baseline', () => {
     expect(code).toBe(0);
     expect(found).toMatchObject({ registers: { KVM_REG_ARM_PSCI_VERSION: '0x10001' }, spoilers: [] });
     expect(found.omit).toContain('KVM_REG_ARM_VENDOR_HYP_BMAP_2');
+  });
+
+  test('says which hosts lack a feature that was asked for', async () => {
+    const words = 'baseline linux-6.12-max linux-6.12-max-sve --features PSCI_0_2,SVE';
+    expect((await cli(words)).stdout).toMatch(/^Features: PSCI_0_2\n\nNot SVE: linux-6\.12-max lacks it\n/);
+    expect((await json(words)).json.lacking).toEqual([{ feature: 'SVE', hosts: ['linux-6.12-max'] }]);
   });
 
   test('says who spoils it', async () => {
