@@ -66,6 +66,11 @@ const HINTS: Readonly<Record<string, Hint>> = {
     hasFilter?.() === false
       ? 'Kernels have the filter from Linux 6.4 on'
       : 'The range has no function, or goes beyond 32 bits',
+  'KVM_ARM_VCPU_PMU_V3_CTRL ENODEV': "The vCPU has no PMU: init({ features: ['PSCI_0_2', 'PMU_V3'] })",
+  'KVM_ARM_VCPU_PMU_V3_CTRL ENXIO': 'With a GIC the PMU needs an irq, and without one it can have none',
+  'KVM_ARM_VCPU_PMU_V3_CTRL EBUSY': 'It has been initialised already, or a vCPU has run',
+  'KVM_ARM_VCPU_PMU_V3_CTRL EINVAL':
+    'The irq must be a PPI (16 to 31), the same on all vCPUs, or an SPI of its own on each; events must be such as the kernel knows',
   'KVM_GET_DEVICE_ATTR ENXIO': NO_ATTRIBUTE,
   'KVM_SET_DEVICE_ATTR ENXIO': NO_ATTRIBUTE,
   'KVM_SET_USER_MEMORY_REGION EEXIST': 'Another region of the VM has some of these addresses',

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { COMMANDS } from '#lib/cli/commands.js';
+import { EventFd, Gic, GuestMemory, Vcpu, Vm } from '#lib/index.js';
+import * as state from '#lib/state.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
@@ -78,6 +80,21 @@ describe('README.md', () => {
     });
     expect(COMMANDS.length).toBeGreaterThan(15);
     expect(unnamed.map(({ name }) => name)).toEqual([]);
+  });
+
+  it('names every method of a VM, a vCPU, its memory and its devices, and every function of kvm-arm64/state', () => {
+    const internal = ['constructor', 'checkReady', 'checkInitialized', 'place', 'handle', 'children'];
+    const methods = [Vm, Vcpu, GuestMemory, Gic, EventFd].flatMap(({ prototype }) => {
+      const own: object[] = [];
+      for (let at: object = prototype; at !== Object.prototype; at = Object.getPrototypeOf(at)) own.push(at);
+      return own.flatMap(at => Object.entries(Object.getOwnPropertyDescriptors(at)));
+    });
+    const names = methods
+      .filter(([name, { value }]) => typeof value === 'function' && !internal.includes(name))
+      .map(([name]) => name);
+    const functions = Object.keys(state).filter(name => /^[a-z]/.test(name));
+    expect(names.length).toBeGreaterThan(50);
+    expect([...new Set([...names, ...functions])].filter(name => !readme.includes(name))).toEqual([]);
   });
 
   it('says of every code that the library gives what it means', () => {

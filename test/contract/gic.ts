@@ -227,6 +227,7 @@ export const gic: Suite = ({ describe, it, open }) => {
         const made = vm.createGic();
         assert.throws(() => vcpu.initPmu({ irq: 23 }), notReady(/not initialised/));
         made.init();
+        assert.throws(() => vcpu.initPmu(), { code: 'ENXIO', hint: /^With a GIC the PMU needs an irq/ });
         vcpu.initPmu({ irq: 23 });
         refuses(() => vcpu.initPmu({ irq: 23 }), 'EBUSY');
         enters(vcpu);
