@@ -2,7 +2,8 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { place, readImage } from '../../examples/flat-image/image.ts';
-import { HELP, parseOptions } from '../../examples/flat-image/options.ts';
+import { LAYOUTS, type Layout, UART_SIZE } from '../../examples/flat-image/layouts.ts';
+import { HELP, MOST_MEMORY, parseOptions } from '../../examples/flat-image/options.ts';
 import { file, flatImage, IMAGE_BYTES } from './support.ts';
 
 const MIB = 2 ** 20;
@@ -49,6 +50,11 @@ describe('the command line', () => {
     ['no value', [image, '--args', '--psci'], /--args needs a value; .* a dash is given as --args=-/],
     ['a number below 0', [image, '--cpus', '-1'], /--cpus needs a value; .* a dash is given as --cpus=-/],
     ['no number', [image, '--cpus', 'two'], /--cpus takes a number from 1 to 512; got "two"/],
+    [
+      'more memory than there is room for',
+      [image, '--memory', '261121'],
+      /--memory takes a number from 1 to 261120/,
+    ],
     ['no vCPU', [image, '--cpus', '0'], /--cpus takes a number from 1/],
     ['more vCPUs than the host has', [image, '--cpus', '9', '--host', 'linux-6.12-cortex-a57'], /at most 8/],
     ['a GIC of another kind', [image, '--gic', '4'], /--gic takes one of auto, none, 2, 3; got "4"/],
@@ -135,6 +141,21 @@ describe('an image', () => {
 
   it('may be compressed by gzip', () => {
     expect(readImage(file('image.gz', gzipSync(IMAGE_BYTES))).bytes).toEqual(IMAGE_BYTES);
+  });
+});
+
+describe.each(Object.entries(LAYOUTS))('the layout %s', (_, layout: Layout) => {
+  it.each([1, 8, 123, 124, 512])('has memory clear of all else, with %s vCPUs', cpus => {
+    const redistributors = layout.redistributors(cpus);
+    const places = [
+      { base: layout.memory, size: MOST_MEMORY * MIB },
+      { base: layout.distributor, size: 0x1_0000 },
+      { base: redistributors, size: 0x2_0000 * cpus },
+      { base: layout.pl011.base, size: UART_SIZE.pl011 },
+      { base: layout.uart8250.base, size: UART_SIZE['8250'] },
+    ].toSorted((a, b) => a.base - b.base);
+    const clear = places.map(({ base, size }, i) => base + size <= (places[i + 1]?.base ?? 2 ** 40));
+    expect(clear).toEqual(places.map(() => true));
   });
 });
 
