@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { findHost, isPath } from '../emulator/host-file.ts';
 import { Kvm } from '../index.ts';
 import { readState } from './state-file.ts';
 import { UsageError } from './usage-error.ts';
@@ -20,6 +21,14 @@ export function withHosts<Result>(names: readonly string[], use: (hosts: Kvm[]) 
   const hosts: Kvm[] = [];
   try {
     for (const name of names) hosts.push(open(name));
+    // Machines of one kernel and CPU are recorded under one name: then files are what tells them apart.
+    const recorded = hosts.map(({ host }) => host);
+    for (const [i, name] of names.entries()) {
+      const isShared = recorded.some((other, j) => other === recorded[i] && names[j] !== name);
+      if (!isShared || !isPath(name)) continue;
+      hosts[i]!.close();
+      hosts[i] = Kvm.open({ host: { ...findHost(name), name } });
+    }
     return use(hosts);
   } finally {
     for (const kvm of hosts) kvm.close();

@@ -42,6 +42,27 @@ describe('compare', () => {
     ]);
   });
 
+  test('calls machines that were recorded under one name by their files', async () => {
+    const profile = JSON.parse(
+      readFileSync(new URL('../../lib/emulator/hosts/linux-6.18-max.json', import.meta.url), 'utf8'),
+    );
+    const [here, there] = ['here.json', 'there.json'].map(name => join(folder, name)) as [string, string];
+    writeFileSync(here, JSON.stringify(profile));
+    const psci = { withFeature: ['2', '10000', '10001'], withoutFeature: ['1'], latest: '10001' };
+    writeFileSync(there, JSON.stringify({ ...profile, psci }));
+    const { json: document } = await json(`compare ${here} ${there}`);
+    expect(document.comparisons).toMatchObject([
+      { source: here, destination: there, verdict: 'incompatible' },
+      { source: there, destination: here },
+    ]);
+    expect((await json(`baseline ${here} ${there} linux-6.18-max`)).json.hosts).toEqual([
+      here,
+      there,
+      'linux-6.18-max',
+    ]);
+    expect((await json(`compare ${here} linux-6.12-max`)).json.comparisons[0].source).toBe('linux-6.18-max');
+  });
+
   test('has a matrix', async () => {
     const { code, stdout } = await cli('compare --matrix linux-6.12-max linux-6.18-max linux-7.3-max');
     expect(code).toBe(0);
