@@ -13,6 +13,7 @@ import {
   KVM_ARM_VCPU_TIMER,
   type PmuEventRange,
 } from './abi/device-attributes.ts';
+import { ERRNO } from './abi/errno.ts';
 import { AttrResource } from './attributes.ts';
 import type { VcpuHandle } from './backend.ts';
 import { hintFor } from './hints.ts';
@@ -126,8 +127,11 @@ export abstract class VcpuAttributes extends AttrResource<VcpuHandle> {
 
   /** Where {@link setPvTime} said; undefined where nothing was said, or the host does not measure it. */
   getPvTime(): bigint | undefined {
-    if (!this.hasDeviceAttr(KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_PVTIME_IPA)) return undefined;
-    const bytes = this.getDeviceAttr(KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_PVTIME_IPA, 8);
+    const bytes = new Uint8Array(8);
+    const attr = BigInt(KVM_ARM_VCPU_PVTIME_IPA);
+    const result = this.handle.getDeviceAttr(KVM_ARM_VCPU_PVTIME_CTRL, attr, bytes);
+    if (result === -ERRNO.ENXIO) return undefined;
+    this.check('KVM_GET_DEVICE_ATTR', result);
     const address = new DataView(bytes.buffer).getBigUint64(0, true);
     return address === INVALID_GPA ? undefined : address;
   }
