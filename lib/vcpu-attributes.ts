@@ -13,8 +13,10 @@ import {
   KVM_ARM_VCPU_TIMER,
   type PmuEventRange,
 } from './abi/device-attributes.ts';
+import { ERRNO } from './abi/errno.ts';
 import { AttrResource } from './attributes.ts';
 import type { VcpuHandle } from './backend.ts';
+import { hintFor } from './hints.ts';
 import { toU64 } from './resource.ts';
 import type { Vm } from './vm.ts';
 
@@ -67,7 +69,7 @@ export abstract class VcpuAttributes extends AttrResource<VcpuHandle> {
     this.vm.gic?.checkInitialized();
     const set = (attr: keyof typeof KVM_ARM_VCPU_PMU_V3, data = new Uint8Array(0)) => {
       const result = handle.setDeviceAttr(KVM_ARM_VCPU_PMU_V3_CTRL, BigInt(KVM_ARM_VCPU_PMU_V3[attr]), data);
-      this.check('KVM_SET_DEVICE_ATTR', result);
+      this.check('KVM_SET_DEVICE_ATTR', result, { hint: hintFor('KVM_ARM_VCPU_PMU_V3_CTRL', result) });
     };
     for (const struct of structs) set('KVM_ARM_VCPU_PMU_V3_FILTER', struct);
     if (irq !== undefined) set('KVM_ARM_VCPU_PMU_V3_IRQ', int(irq));
@@ -125,8 +127,11 @@ export abstract class VcpuAttributes extends AttrResource<VcpuHandle> {
 
   /** Where {@link setPvTime} said; undefined where nothing was said, or the host does not measure it. */
   getPvTime(): bigint | undefined {
-    if (!this.hasDeviceAttr(KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_PVTIME_IPA)) return undefined;
-    const bytes = this.getDeviceAttr(KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_PVTIME_IPA, 8);
+    const bytes = new Uint8Array(8);
+    const attr = BigInt(KVM_ARM_VCPU_PVTIME_IPA);
+    const result = this.handle.getDeviceAttr(KVM_ARM_VCPU_PVTIME_CTRL, attr, bytes);
+    if (result === -ERRNO.ENXIO) return undefined;
+    this.check('KVM_GET_DEVICE_ATTR', result);
     const address = new DataView(bytes.buffer).getBigUint64(0, true);
     return address === INVALID_GPA ? undefined : address;
   }

@@ -341,7 +341,7 @@ export class Vcpu extends VcpuAttributes {
    * watchpoints, which stand in for its own. What it does by itself with debug registers goes on being kept for it.
    *
    * @param options - what to watch; undefined: nothing any more
-   * @throws KvmError EINVAL: not on this host; RangeError: more points than a host can have
+   * @throws KvmError EINVAL: not on this host; RangeError: more points than the host has
    * @example
    * ```ts
    * vcpu.setGuestDebug({ breakpoints: [0x4000_0010n] });
@@ -350,7 +350,10 @@ export class Vcpu extends VcpuAttributes {
    */
   setGuestDebug(options?: GuestDebugOptions): void {
     const { handle } = this;
-    this.#check('KVM_SET_GUEST_DEBUG', handle.setGuestDebug(guestDebug(options)));
+    this.#check(
+      'KVM_SET_GUEST_DEBUG',
+      handle.setGuestDebug(guestDebug(options, cap => this.vm.checkExtension(cap))),
+    );
   }
 
   /** `KVM_GET_MP_STATE`: whether the vCPU would run. A state without a name is given as its number. */

@@ -9,7 +9,7 @@ constexpr int kAbi = 3;
 
 }  // namespace
 
-Module::Module(Napi::Env env, Napi::Object exports) {
+Module::Module(Napi::Env env, Napi::Object exports) : is_main_(ThisThread() == getpid()) {
   if (!argument_.ok() || !pointee_.ok()) {
     napi_throw_error(env, "ENOMEM", "kvm_arm64: no memory for the buffers that the kernel writes to");
     return;

@@ -93,6 +93,8 @@ class Module : public Napi::Addon<Module> {
   // To tell our externals from those of other addons, and of other copies of this one. A std::unordered_set would
   // need GLIBCXX_3.4.29.
   std::set<const void*> descriptors_;
+  // Whether this thread is the process's main one. Asked once: a system call between two runs costs a tenth of a run.
+  const bool is_main_;
   // This thread, once it has run a vCPU itself; not where it is the process's main thread.
   std::unique_ptr<WatchedThread> watched_;
   Bounce argument_;

@@ -1,8 +1,8 @@
 // Registers through KVM_GET_ONE_REG and KVM_SET_ONE_REG (Documentation/virt/kvm/api.rst 4.68, 4.69).
 #include <linux/kvm.h>
 
+#include <algorithm>
 #include <cstring>
-#include <vector>
 
 #include "arguments.h"
 #include "module.h"
@@ -18,9 +18,6 @@ size_t WordsOf(uint64_t id) { return BytesOf(id) <= 8 ? 1 : BytesOf(id) / 8; }
 // KVM_GET_REG_LIST, whose struct ends in a flexible array. The header's own macro is wrong in C++: there the
 // empty struct within __DECLARE_FLEX_ARRAY (linux/stddef.h) has a size, and the request number holds it.
 constexpr unsigned long kGetRegList = _IOWR(KVMIO, 0xb0, uint64_t);
-
-// More ids than any kernel lists (SVE at 2048 bits: below 1000), to bound what a strange answer can claim.
-constexpr uint64_t kMostRegisters = 1 << 16;
 
 // (…, ids, words, status): calls transfer(id, words of that register) for each, and counts the failures.
 template <typename Transfer>
@@ -117,23 +114,18 @@ Napi::Value Module::SetOneReg(const Napi::CallbackInfo& info) {
   return Answer(info.Env(), OneReg(fd, KVM_SET_ONE_REG, id, words));
 }
 
-// getRegList(fd). The kernel takes the room and answers E2BIG with the count that it needs; the first call
-// offers none. The list may have grown by the second: KVM_ARM_VCPU_FINALIZE on another thread adds SVE.
+// getRegList(fd). The buffer has room for more ids than any kernel lists (below 1000), so one system call is enough.
 Napi::Value Module::GetRegList(const Napi::CallbackInfo& info) {
   int fd;
   if (!TakeFd(info, &fd)) return {};
-  std::vector<uint64_t> list(1);  // struct kvm_reg_list: n, then the ids
-  int result;
-  for (;;) {
-    list[0] = list.size() - 1;
-    result = Call(fd, kGetRegList, list.data());
-    if (result != -E2BIG || list[0] < list.size() || list[0] > kMostRegisters) break;
-    list.resize(list[0] + 1);
-  }
+  constexpr uint64_t room = Bounce::kSize / sizeof(uint64_t) - 1;
+  uint64_t* const list = argument_.words();  // struct kvm_reg_list: n, then the ids
+  *list = room;
+  const int result = Call(fd, kGetRegList, list);
   if (result < 0) return Answer(info.Env(), result);
-  const size_t count = list[0] < list.size() ? list[0] : list.size() - 1;
+  const size_t count = std::min(*list, room);
   Napi::BigUint64Array ids = Napi::BigUint64Array::New(info.Env(), count);
-  if (count > 0 && !ids.IsEmpty()) memcpy(ids.Data(), list.data() + 1, count * sizeof list[0]);
+  if (count > 0 && !ids.IsEmpty()) memcpy(ids.Data(), list + 1, count * sizeof *list);
   return ids;
 }
 

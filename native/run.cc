@@ -1,6 +1,4 @@
 // KVM_RUN, on the calling thread or on one of the vCPU's own.
-#include <unistd.h>
-
 #include "arguments.h"
 #include "kick.h"
 #include "module.h"
@@ -40,17 +38,16 @@ Napi::Value Module::Run(const Napi::CallbackInfo& info) {
   if (const int fault = vcpu->CannotRun(); fault != 0) return Answer(env, fault);
   // Signals that JavaScript handles come to the main thread, which nobody else can terminate. Any other thread goes on
   // after a signal, and looks whether it still may.
-  const bool is_main = ThisThread() == getpid();
-  if (!is_main && watched_ == nullptr) watched_ = std::make_unique<WatchedThread>();
+  if (!is_main_ && watched_ == nullptr) watched_ = std::make_unique<WatchedThread>();
   vcpu->area->CopyIn({bytes.data, bytes.size});
   int result;
   bool kicked;
-  if (!is_main) watched_->Enter();
+  if (!is_main_) watched_->Enter();
   do {
     kicked = vcpu->area->immediate_exit();
     result = vcpu->area->Run(vcpu->fd);
-  } while (result == -EINTR && !is_main && !kicked && CanCallJs(env));
-  if (!is_main) watched_->Leave();
+  } while (result == -EINTR && !is_main_ && !kicked && CanCallJs(env));
+  if (!is_main_) watched_->Leave();
   vcpu->area->SetImmediateExit(false);
   vcpu->area->CopyOut(bytes);
   return Answer(env, result);
