@@ -4,8 +4,8 @@
  * V8 keeps a bigint in a machine register from where it is loaded to where it is stored, as long as each operation is
  * one that it has for 64 bits, and ends in `asUintN`. It makes an object of one that is given to a function or comes
  * from one that it does not inline, or that has one of two values where branches meet: so there are none here, and a
- * choice is made by a mask. A number becomes one without a call where it is known to be an unsigned one of 32 bits
- * (`>>> 0`).
+ * choice is made by a mask, or each branch keeps its value in `scratch.ts`. A number becomes one without a call where
+ * it is known to be an unsigned one of 32 bits (`>>> 0`).
  */
 import * as places from './scratch.ts';
 import * as slots from './state.ts';
