@@ -48,6 +48,7 @@ export type { IoEvent, IrqFdOptions, IrqLine } from './interrupts.ts';
 export type { VmOptions } from './kvm.ts';
 export { dirtyPages, GuestMemory, type MemoryOptions } from './memory.ts';
 export { type Register, RegisterBatch } from './register-batch.ts';
-export { type RunOptions, Vcpu, type VcpuInitOptions } from './vcpu.ts';
+export { Vcpu, type VcpuInitOptions } from './vcpu.ts';
 export type { PmuOptions, TimerIrqs } from './vcpu-attributes.ts';
+export type { RunOptions } from './vcpu-run.ts';
 export { type EnabledCapability, Vm } from './vm.ts';

@@ -14,6 +14,7 @@ import {
   KVM_VGIC_ADDR_TYPE,
   KVM_VGIC_SIZE,
 } from './abi/device-attributes.ts';
+import { ERRNO } from './abi/errno.ts';
 import type { DeviceHandle, VmHandle } from './backend.ts';
 import { Device } from './device.ts';
 import { ioctlError, KvmError } from './errors.ts';
@@ -150,7 +151,9 @@ export class Gic extends Device {
     const { version, redistributors } = this.#plan;
     if (version === 2) return;
     if (typeof redistributors === 'bigint') {
-      checkFrames(framesOf(this.#plan, vcpus));
+      const frames = framesOf(this.#plan, vcpus);
+      checkFrames(frames);
+      checkReach(frames, this.vm.ipaBits);
       return;
     }
     const room = redistributors.reduce((sum, { count }) => sum + count, 0);
@@ -191,6 +194,7 @@ function notReady(what: string, hint: string): KvmError {
 /** Makes a GIC for {@link Vm.createGic}. */
 export function createGic(vm: Vm, handle: VmHandle, options: GicOptions): Gic {
   const plan = planGic(options, vm.vcpus.length, () => newestVersion(handle));
+  checkReach(framesOf(plan, vm.vcpus.length), vm.ipaBits);
   const device = handle.createDevice(typeOf(plan.version), 0);
   if (typeof device === 'number') {
     const hint = hintFor('KVM_CREATE_DEVICE', device);
@@ -291,4 +295,13 @@ function checkFrames(frames: readonly Frame[]): void {
       throw outOfRange(next.what, `clear of the ${what}, which ends at 0x${end}`, next.base);
     }
   }
+}
+
+/** What the kernel answers, but to a VM that then has a GIC with no place, of which its first run dies. */
+function checkReach(frames: readonly Frame[], ipaBits: number): void {
+  const beyond = frames.find(({ base, size }) => base + size > 1n << BigInt(ipaBits));
+  if (beyond === undefined) return;
+  const { what, base, size } = beyond;
+  const hint = `${what} would be from 0x${base.toString(16)} to 0x${(base + size).toString(16)}, beyond the ${ipaBits} bits of addresses of this VM: see createVm({ ipaBits })`;
+  throw ioctlError('KVM_SET_DEVICE_ATTR', -ERRNO.E2BIG, { hint });
 }

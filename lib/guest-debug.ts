@@ -7,7 +7,6 @@ import { checkOptions, checkUnsigned, invalidType, invalidValue, outOfRange } fr
 import {
   breakpointRegisters,
   encodeGuestDebug,
-  KVM_ARM_MAX_DBG_REGS,
   KVM_GUESTDBG,
   WATCH_ACCESS,
   type WatchAccess,
@@ -40,16 +39,23 @@ export interface GuestDebugOptions {
 /** The largest MASK of DBGWCR<n>_EL1: 31 address bits. */
 const MAX_WATCHED = 2 ** 31;
 
-/** `struct kvm_guest_debug`. */
-export function guestDebug(options: GuestDebugOptions | undefined): Uint8Array<ArrayBuffer> {
+/**
+ * `struct kvm_guest_debug`.
+ *
+ * @param most - how many points of a kind the host has. The struct has room for more, and kernels pass over those in silence
+ */
+export function guestDebug(
+  options: GuestDebugOptions | undefined,
+  most: (cap: 'GUEST_DEBUG_HW_BPS' | 'GUEST_DEBUG_HW_WPS') => number,
+): Uint8Array<ArrayBuffer> {
   if (options === undefined) return encodeGuestDebug(0);
   checkOptions('options', options, ['singleStep', 'softwareBreakpoints', 'breakpoints', 'watchpoints']);
   const { singleStep = false, softwareBreakpoints = false, breakpoints = [], watchpoints = [] } = options;
   if (typeof singleStep !== 'boolean') throw invalidType('singleStep', 'a boolean', singleStep);
   if (typeof softwareBreakpoints !== 'boolean')
     throw invalidType('softwareBreakpoints', 'a boolean', softwareBreakpoints);
-  checkList('breakpoints', breakpoints);
-  checkList('watchpoints', watchpoints);
+  checkList('breakpoints', breakpoints, () => most('GUEST_DEBUG_HW_BPS'));
+  checkList('watchpoints', watchpoints, () => most('GUEST_DEBUG_HW_WPS'));
   const control =
     KVM_GUESTDBG.KVM_GUESTDBG_ENABLE |
     (singleStep ? KVM_GUESTDBG.KVM_GUESTDBG_SINGLESTEP : 0) |
@@ -66,9 +72,11 @@ export function guestDebug(options: GuestDebugOptions | undefined): Uint8Array<A
   );
 }
 
-function checkList(name: string, list: readonly unknown[]): void {
+function checkList(name: string, list: readonly unknown[], most: () => number): void {
   if (!Array.isArray(list)) throw invalidType(name, 'an array', list);
-  checkUnsigned(`${name}.length`, list.length, KVM_ARM_MAX_DBG_REGS);
+  if (list.length === 0) return;
+  const limit = most();
+  if (list.length > limit) throw outOfRange(`${name}.length`, `at most ${limit} on this host`, list.length);
 }
 
 function watchRegisters(name: string, watchpoint: Watchpoint) {

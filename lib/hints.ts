@@ -14,6 +14,7 @@ export interface HintContext {
   readonly ipaLimit?: number;
   readonly vcpuId?: number;
   readonly pageSize?: number;
+  readonly hasFilter?: () => boolean;
   /** Features that were asked for and that the host does not have. */
   readonly lacking?: readonly string[];
   readonly register?: bigint | undefined;
@@ -23,6 +24,8 @@ export interface HintContext {
 }
 
 type Hint = string | ((context: HintContext) => string | undefined);
+
+const NO_ATTRIBUTE = 'This kernel has no such attribute, or not here: hasDeviceAttr() tells';
 
 /** By request and errno; an errno alone holds for every request that has no entry of its own. */
 const HINTS: Readonly<Record<string, Hint>> = {
@@ -44,8 +47,32 @@ const HINTS: Readonly<Record<string, Hint>> = {
   'KVM_IRQ_LINE ENXIO':
     "Lines of type 'spi' and 'ppi' are those of a GIC (vm.createGic()), 'cpu' those of a VM without one",
   'KVM_IRQ_LINE EBUSY': 'Call gic.init() first',
+  'KVM_IRQ_LINE EINVAL':
+    'The VM has no such vCPU, or its GIC no such interrupt: it has 256, unless createGic({ irqs }) says otherwise',
   'KVM_IRQFD EAGAIN': 'The VM has no GIC that is initialised: vm.createGic(), gic.init()',
   'KVM_IRQFD EBUSY': 'The eventfd has a line already',
+  'KVM_IOEVENTFD EEXIST': 'Another eventfd has these writes already',
+  'KVM_IOEVENTFD ENOENT':
+    'No eventfd has just these writes: address, size and value must be those of its assignment',
+  'KVM_IOEVENTFD EINVAL': 'The access goes beyond 2^64',
+  'KVM_IOEVENTFD ENOSPC': 'A VM can have 1000 of them, its other devices among those',
+  'KVM_SET_GSI_ROUTING EINVAL':
+    'A pin is from 0 to 987, a gsi from 0 to 4095, and leads to one pin or one message',
+  'KVM_SIGNAL_MSI ENODEV': "The VM has no ITS: vm.createDevice('ARM_VGIC_ITS')",
+  'KVM_SIGNAL_MSI EINVAL': 'No ITS has a doorbell there, or the message has no deviceId',
+  'KVM_ARM_VM_SMCCC_FILTER EEXIST':
+    "The range meets one that has been set, or the kernel's own: 0x80000000 and 0x80008000 and on, and their twins of 64 bits",
+  'KVM_ARM_VM_SMCCC_FILTER EINVAL': ({ hasFilter }) =>
+    hasFilter?.() === false
+      ? 'Kernels have the filter from Linux 6.4 on'
+      : 'The range has no function, or goes beyond 32 bits',
+  'KVM_ARM_VCPU_PMU_V3_CTRL ENODEV': "The vCPU has no PMU: init({ features: ['PSCI_0_2', 'PMU_V3'] })",
+  'KVM_ARM_VCPU_PMU_V3_CTRL ENXIO': 'With a GIC the PMU needs an irq, and without one it can have none',
+  'KVM_ARM_VCPU_PMU_V3_CTRL EBUSY': 'It has been initialised already, or a vCPU has run',
+  'KVM_ARM_VCPU_PMU_V3_CTRL EINVAL':
+    'The irq must be a PPI (16 to 31), the same on all vCPUs, or an SPI of its own on each; events must be such as the kernel knows',
+  'KVM_GET_DEVICE_ATTR ENXIO': NO_ATTRIBUTE,
+  'KVM_SET_DEVICE_ATTR ENXIO': NO_ATTRIBUTE,
   'KVM_SET_USER_MEMORY_REGION EEXIST': 'Another region of the VM has some of these addresses',
   'KVM_SET_USER_MEMORY_REGION EFAULT':
     'It ends beyond the guest physical addresses of this VM: see createVm({ ipaBits })',

@@ -16,6 +16,7 @@ import {
 import { ERRNO } from './abi/errno.ts';
 import { AttrResource } from './attributes.ts';
 import type { VcpuHandle } from './backend.ts';
+import { hintFor } from './hints.ts';
 import { toU64 } from './resource.ts';
 import type { Vm } from './vm.ts';
 
@@ -68,7 +69,7 @@ export abstract class VcpuAttributes extends AttrResource<VcpuHandle> {
     this.vm.gic?.checkInitialized();
     const set = (attr: keyof typeof KVM_ARM_VCPU_PMU_V3, data = new Uint8Array(0)) => {
       const result = handle.setDeviceAttr(KVM_ARM_VCPU_PMU_V3_CTRL, BigInt(KVM_ARM_VCPU_PMU_V3[attr]), data);
-      this.check('KVM_SET_DEVICE_ATTR', result);
+      this.check('KVM_SET_DEVICE_ATTR', result, { hint: hintFor('KVM_ARM_VCPU_PMU_V3_CTRL', result) });
     };
     for (const struct of structs) set('KVM_ARM_VCPU_PMU_V3_FILTER', struct);
     if (irq !== undefined) set('KVM_ARM_VCPU_PMU_V3_IRQ', int(irq));

@@ -4,7 +4,6 @@
  * @packageDocumentation
  */
 import { checkOptions, checkUnsigned, invalidType } from './abi/argument.ts';
-import { type Exit, ExitDecoder, KVM_EXIT, KVM_RUN_SIZE } from './abi/exits.ts';
 import { type MpState, mpStateName, mpStateNumber } from './abi/mp-state.ts';
 import { formatPsciVersion, type PsciVersion, parsePsciVersion } from './abi/psci.ts';
 import { psciVersionId } from './abi/register-id.ts';
@@ -18,8 +17,8 @@ import {
   type VcpuInit,
 } from './abi/structs.ts';
 import { featureBit, featureMask, VCPU_FEATURE_CAPABILITY, type VcpuFeature } from './abi/vcpu-features.ts';
-import type { Result, VcpuHandle } from './backend.ts';
-import { closedError, ioctlError, type KvmError, runningError } from './errors.ts';
+import type { VcpuHandle } from './backend.ts';
+import { ioctlError, type KvmError } from './errors.ts';
 import { type GuestDebugOptions, guestDebug } from './guest-debug.ts';
 import { hintFor } from './hints.ts';
 import {
@@ -29,7 +28,7 @@ import {
   toRegisterId,
   toRegisterIds,
 } from './register-batch.ts';
-import { VcpuAttributes } from './vcpu-attributes.ts';
+import { RunnableVcpu } from './vcpu-run.ts';
 import type { Vm } from './vm.ts';
 
 /** Options of {@link Vcpu.init}. */
@@ -39,16 +38,6 @@ export interface VcpuInitOptions {
   /** Names, with or without `KVM_ARM_VCPU_`, or bit numbers. Default: `['PSCI_0_2']`. */
   features?: readonly (VcpuFeature | number)[] | undefined;
 }
-
-/** Options of {@link Vcpu.run}. */
-export interface RunOptions {
-  /** Ends the run when it is aborted: it then rejects with the signal's reason. */
-  signal?: AbortSignal | undefined;
-}
-
-const EINTR = -4;
-/** EFAULT and EHWPOISON. */
-const FAULTS = [-14, -133];
 
 /** What `setVcpuEvents()` takes for a member that is not given. */
 const NO_EVENTS: VcpuEvents = {
@@ -62,18 +51,11 @@ const NO_EVENTS: VcpuEvents = {
 const KVM_ARM_PSCI_0_1 = 1n;
 
 /** A vCPU of a VM, made by {@link Vm.createVcpu}. */
-export class Vcpu extends VcpuAttributes {
+export class Vcpu extends RunnableVcpu {
   readonly vm: Vm;
   /** The id that it was created with. */
   readonly id: number;
   #initializedWith: VcpuInit | undefined;
-  /** Of `struct kvm_run`: what the last run left, and the answer for the next. */
-  readonly #area = new Uint8Array(KVM_RUN_SIZE);
-  #exits: ExitDecoder | undefined;
-  /** The guest waits for what the program makes of its access: the last exit was for MMIO. */
-  #owesMmio = false;
-  /** Rejects the run that goes on. */
-  #abandon: ((reason: unknown) => void) | undefined;
 
   /** @internal Use {@link Vm.createVcpu}. */
   constructor(handle: VcpuHandle, vm: Vm, id: number) {
@@ -225,123 +207,11 @@ export class Vcpu extends VcpuAttributes {
   }
 
   /**
-   * `KVM_RUN` on the calling thread, which waits until the vCPU leaves its guest. For a guest that may take its time,
-   * {@link run} leaves the event loop free.
-   *
-   * @returns why the vCPU came out, told apart by `reason`. `INTR` is no failure: the guest goes on with the next run
-   * @throws KvmError ENOEXEC: not initialised; EPERM: SVE not finalized; others as the kernel has them; `ERR_VCPU_RUNNING`
-   * @example
-   * ```ts
-   * for (let exit = vcpu.runSync(); exit.reason === 'MMIO'; exit = vcpu.runSync()) {
-   *   if (exit.isWrite) process.stdout.write(exit.data);
-   *   else exit.data[0] = 0x60; // the next run gives it to the guest
-   * }
-   * ```
-   */
-  runSync(): Exit {
-    const { handle } = this;
-    this.vm.gic?.checkReady();
-    return this.#exit(handle.run(this.#area));
-  }
-
-  /**
-   * `KVM_RUN` on a thread of the vCPU's own, while the event loop goes on. Until it settles, whatever touches the vCPU
-   * throws `ERR_VCPU_RUNNING`; {@link kick} and {@link close} end it. It keeps the process alive.
-   *
-   * @returns as {@link runSync}
-   * @throws KvmError (the promise rejects) as {@link runSync}; `ERR_CLOSED` where it was closed meanwhile; the signal's
-   * reason where it was aborted. An exit that came first is not lost: then that is the result
-   * @example
-   * ```ts
-   * const exit = await vcpu.run({ signal: AbortSignal.timeout(1000) });
-   * ```
-   */
-  async run(options: RunOptions = {}): Promise<Exit> {
-    const { handle } = this;
-    checkOptions('options', options, ['signal']);
-    const { signal } = options;
-    if (signal !== undefined && !(signal instanceof AbortSignal))
-      throw invalidType('signal', 'an AbortSignal', signal);
-    signal?.throwIfAborted();
-    this.vm.gic?.checkReady();
-    const kick = () => {
-      if (!this.closed) this.kick();
-    };
-    signal?.addEventListener('abort', kick);
-    try {
-      const result = await new Promise<Result>((resolve, reject) => {
-        const begun = handle.start(this.#area, resolve);
-        if (begun < 0) throw this.#error('KVM_RUN', begun);
-        this.#abandon = reject;
-      });
-      if (result === EINTR) signal?.throwIfAborted();
-      return this.#exit(result);
-    } finally {
-      this.#abandon = undefined;
-      signal?.removeEventListener('abort', kick);
-    }
-  }
-
-  /** Whether a {@link run} goes on. */
-  get running(): boolean {
-    return this.#abandon !== undefined;
-  }
-
-  /** Takes the vCPU out of its guest: the run that goes on, or else the next one, ends with the reason `INTR`. */
-  kick(): void {
-    this.#check('KVM_RUN', super.handle.kick());
-  }
-
-  /**
-   * Completes the last exit, where that was for MMIO, without running the guest: what it read is then in its register, and
-   * it stands behind the access. Otherwise the next run does so, and until then a part of the vCPU's state is in no
-   * register. After any other exit this does nothing.
-   *
-   * @throws KvmError `ERR_VCPU_RUNNING`
-   * @example
-   * ```ts
-   * const exit = vcpu.runSync();
-   * if (exit.reason === 'MMIO' && !exit.isWrite) exit.data[0] = 0x60;
-   * vcpu.completeMmio();
-   * ```
-   */
-  completeMmio(): void {
-    const { handle } = this;
-    if (!this.#owesMmio) return;
-    this.kick();
-    this.#exit(handle.run(this.#area));
-  }
-
-  /** Ends a run that goes on, too; it rejects with `ERR_CLOSED`. */
-  override close(): void {
-    super.close();
-    this.#abandon?.(closedError('Vcpu'));
-  }
-
-  protected override get handle(): VcpuHandle {
-    const handle = super.handle;
-    if (this.running) throw runningError();
-    return handle;
-  }
-
-  #exit(result: Result): Exit {
-    this.#owesMmio = false;
-    if (result === EINTR) return { reason: 'INTR' };
-    this.#exits ??= new ExitDecoder(this.#area);
-    // The one exit with which KVM_RUN fails (api.rst 5). Errors before the guest was entered leave the last reason.
-    const isFault = FAULTS.includes(result) && this.#exits.reason === KVM_EXIT.KVM_EXIT_MEMORY_FAULT;
-    if (!isFault) this.#check('KVM_RUN', result);
-    const exit = this.#exits.decode();
-    this.#owesMmio = exit.reason === 'MMIO';
-    return exit;
-  }
-
-  /**
    * `KVM_SET_GUEST_DEBUG`: the guest comes out with the reason `DEBUG` after each instruction, or at breakpoints and
    * watchpoints, which stand in for its own. What it does by itself with debug registers goes on being kept for it.
    *
    * @param options - what to watch; undefined: nothing any more
-   * @throws KvmError EINVAL: not on this host; RangeError: more points than a host can have
+   * @throws KvmError EINVAL: not on this host; RangeError: more points than the host has
    * @example
    * ```ts
    * vcpu.setGuestDebug({ breakpoints: [0x4000_0010n] });
@@ -350,7 +220,10 @@ export class Vcpu extends VcpuAttributes {
    */
   setGuestDebug(options?: GuestDebugOptions): void {
     const { handle } = this;
-    this.#check('KVM_SET_GUEST_DEBUG', handle.setGuestDebug(guestDebug(options)));
+    this.#check(
+      'KVM_SET_GUEST_DEBUG',
+      handle.setGuestDebug(guestDebug(options, cap => this.vm.checkExtension(cap))),
+    );
   }
 
   /** `KVM_GET_MP_STATE`: whether the vCPU would run. A state without a name is given as its number. */

@@ -225,8 +225,8 @@ export class Vm extends InterruptResource {
    * Decides who answers which calls of the guest (Linux 6.4+): KVM, nobody (the guest is told NOT_SUPPORTED), or the program,
    * by an exit of the reason `HYPERCALL`. Ranges add up; before any vCPU has run.
    *
-   * @throws KvmError ENXIO: a kernel before 6.4; EEXIST: a range that has been set, or is the kernel's own (0x8000_0000, and
-   * 0x8000_8000 and on with their 64-bit twins); EINVAL: no function, or beyond 32 bits; EBUSY: a vCPU has run. Those before
+   * @throws KvmError EEXIST: a range that has been set, or is the kernel's own (0x8000_0000, and 0x8000_8000 and on with
+   * their 64-bit twins); EINVAL: no function, or beyond 32 bits, or a kernel before 6.4; EBUSY: a vCPU has run. Those before
    * the one that is refused hold
    * @example
    * ```ts
@@ -242,7 +242,10 @@ export class Vm extends InterruptResource {
     });
     for (const [i, struct] of structs.entries()) {
       const attr = BigInt(KVM_ARM_VM_SMCCC_FILTER);
-      this.check('KVM_SET_DEVICE_ATTR', handle.setDeviceAttr(KVM_ARM_VM_SMCCC_CTRL, attr, struct));
+      const result = handle.setDeviceAttr(KVM_ARM_VM_SMCCC_CTRL, attr, struct);
+      const hasFilter = () => handle.hasDeviceAttr(KVM_ARM_VM_SMCCC_CTRL, attr) === 0;
+      const hint = result < 0 ? hintFor('KVM_ARM_VM_SMCCC_FILTER', result, { hasFilter }) : undefined;
+      this.check('KVM_SET_DEVICE_ATTR', result, { hint });
       this.#smcccFilter.push(ranges[i]!);
     }
   }

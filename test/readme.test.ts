@@ -1,9 +1,12 @@
 /** Runs every code block of README.md: programs print what the README says, commands exist and succeed. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { COMMANDS } from '#lib/cli/commands.js';
+import { EventFd, Gic, GuestMemory, Vcpu, Vm } from '#lib/index.js';
+import * as state from '#lib/state.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
@@ -63,6 +66,46 @@ describe('README.md', () => {
     expect([...new Set(blocks.map(({ language }) => language))].sort()).toEqual(['sh', 'text', 'ts']);
     expect(programs.length).toBeGreaterThanOrEqual(7);
     expect(commands.length).toBeGreaterThanOrEqual(10);
+  });
+
+  it('names every command of the program', () => {
+    const table = readme.slice(readme.indexOf('| command | what it tells |'));
+    // `state save`, `show` and so on stand in one row.
+    const unnamed = COMMANDS.filter(({ name }) => {
+      const [group, rest] = name.split(' ');
+      return !new RegExp(
+        `^\\| [^|]*\\b${group}\\b${rest === undefined ? '' : `[^\n]*\\b${rest}\\b`}`,
+        'm',
+      ).test(table);
+    });
+    expect(COMMANDS.length).toBeGreaterThan(15);
+    expect(unnamed.map(({ name }) => name)).toEqual([]);
+  });
+
+  it('names every method of a VM, a vCPU, its memory and its devices, and every function of kvm-arm64/state', () => {
+    const internal = ['constructor', 'checkReady', 'checkInitialized', 'place', 'handle', 'children'];
+    const methods = [Vm, Vcpu, GuestMemory, Gic, EventFd].flatMap(({ prototype }) => {
+      const own: object[] = [];
+      for (let at: object = prototype; at !== Object.prototype; at = Object.getPrototypeOf(at)) own.push(at);
+      return own.flatMap(at => Object.entries(Object.getOwnPropertyDescriptors(at)));
+    });
+    const names = methods
+      .filter(([name, { value }]) => typeof value === 'function' && !internal.includes(name))
+      .map(([name]) => name);
+    const functions = Object.keys(state).filter(name => /^[a-z]/.test(name));
+    expect(names.length).toBeGreaterThan(50);
+    expect([...new Set([...names, ...functions])].filter(name => !readme.includes(name))).toEqual([]);
+  });
+
+  it('says of every code that the library gives what it means', () => {
+    const table = readme.slice(readme.indexOf('## When it fails'));
+    const sources = readdirSync(join(ROOT, 'lib'), { recursive: true, encoding: 'utf8' })
+      .filter(file => file.endsWith('.ts'))
+      .map(file => readFileSync(join(ROOT, 'lib', file), 'utf8'));
+    const made = /(?:Kvm|Restore|Lab)Error\(\s*'(ERR_\w+)'/g;
+    const codes = new Set(sources.flatMap(source => [...source.matchAll(made)].map(([, code]) => code!)));
+    expect(codes.size).toBeGreaterThan(12);
+    expect([...codes].filter(code => !table.includes(`\`${code}\``))).toEqual([]);
   });
 
   it('its programs are well typed', () => {

@@ -2,7 +2,7 @@
 import type { Uart } from './uart.ts';
 
 /** What kvm-unit-tests print before they turn the machine off (lib/arm/io.c, `exit`). */
-const STATUS_LINE = /^EXIT: STATUS=(\d+)\r?$/;
+const STATUS_LINE = /^EXIT: STATUS=(-?\d+)\r?$/;
 const LONGEST_LINE = 256;
 
 const NEWLINE = 10;
@@ -40,9 +40,15 @@ export class Console {
 
   #endLine(): void {
     const found = STATUS_LINE.exec(Buffer.from(this.#line).toString('latin1'));
-    if (found !== null) this.#status = Number(found[1]) >> 1;
+    if (found !== null) this.#status = exitCode(Number(found[1]));
     this.#line = [];
   }
+}
+
+/** Of a line's number: n >> 1 in the 8 bits of an exit code. A failure that has none of them set is still none to hide. */
+function exitCode(told: number): number {
+  const status = Math.floor(told / 2);
+  return status === 0 ? 0 : status & 0xff || 1;
 }
 
 /**

@@ -60,7 +60,8 @@ export function readImage(path: string): Image {
 export function readInput(path: string, what: string): Buffer {
   try {
     const bytes = readFileSync(path);
-    if (bytes.length < 4) throw new UsageError(`${what} ${path} is empty`);
+    if (bytes.length < 4)
+      throw new UsageError(`${what} ${path} is ${bytes.length === 0 ? 'empty' : 'too short to be one'}`);
     return bytes;
   } catch (error) {
     if (error instanceof UsageError) throw error;
@@ -101,11 +102,14 @@ export function place(image: Image, memory: number, initrdSize: number): Placeme
   const tree = alignDown(Math.min(initrd, TREE_WINDOW) - TREE_MAX_SIZE, TREE_ALIGNMENT);
   const needed = image.textOffset + image.size;
   if (tree < needed) {
+    if (needed + TREE_MAX_SIZE > TREE_WINDOW) {
+      const size = Math.ceil(needed / MIB);
+      throw new UsageError(
+        `the image ends ${size} MiB from the start of memory by its header or its length; 510 is the most, as the device tree comes behind it`,
+      );
+    }
     const least = Math.ceil((needed + initrdSize + TREE_MAX_SIZE + TREE_ALIGNMENT + PAGE) / MIB);
-    const tooLarge = needed + TREE_MAX_SIZE > TREE_WINDOW ? `; no image may have more than 500` : '';
-    throw new UsageError(
-      `the image and what goes with it need ${least} MiB of memory: --memory ${least}${tooLarge}`,
-    );
+    throw new UsageError(`the image and what goes with it need ${least} MiB of memory: --memory ${least}`);
   }
   return { tree, initrd };
 }

@@ -47,6 +47,9 @@ machine off, 120 where it resets it, 121 where it crashes or cannot go on. 2 wro
 refuses, 124 the time is over.
 `;
 
+/** What is clear of redistributors at 256 GiB (`QEMU_REDISTRIBUTORS`), as on QEMU's machine (hw/arm/virt.c, LEGACY_RAMLIMIT_GB). */
+export const MOST_MEMORY = 255 * 1024;
+
 const OPTIONS = {
   cpus: { type: 'string', default: '1' },
   memory: { type: 'string', default: '256' },
@@ -84,7 +87,7 @@ export function parseOptions(args: string[]): Options | undefined {
   return {
     image,
     cpus: integer('cpus', values.cpus, 512),
-    memory: integer('memory', values.memory, 2 ** 18),
+    memory: integer('memory', values.memory, MOST_MEMORY),
     initrd: values.initrd,
     args: values.args,
     gic: gic === '2' ? 2 : gic === '3' ? 3 : gic,
@@ -104,10 +107,14 @@ function parse(args: string[]) {
   try {
     return parseArgs({ args, options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    const [, option = ''] = /option '-{1,2}([\w-]+)/.exec((error as Error).message) ?? [];
+    const [, option = ''] = /option '-{1,2}([\w-]+)/i.exec((error as Error).message) ?? [];
     const meant = ELSEWHERE[option];
     if (meant !== undefined) throw new UsageError(`--${option} is --${meant} here; see --help`);
-    // The first sentence says what; the rest is about dashes.
+    // A value that begins with a dash. Node's sentence about it has no end that fits in a line.
+    if (/argument is ambiguous/.test((error as Error).message))
+      throw new UsageError(
+        `--${option} needs a value; one that begins with a dash is given as --${option}=-…`,
+      );
     const [said] = (error as Error).message.split(/\.(?:\s|$)/);
     throw new UsageError(`${said}; see --help`);
   }

@@ -54,7 +54,7 @@ export function checkU64(name: string, value: bigint): void {
 }
 
 /** Refuses all but an object. */
-function checkObject(name: string, value: object): void {
+export function checkObject(name: string, value: object): void {
   if (typeof value !== 'object' || value === null) throw invalidType(name, 'an object', value);
 }
 

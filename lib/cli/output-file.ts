@@ -48,6 +48,6 @@ function orRefuse(file: string, write: () => void): void {
   try {
     write();
   } catch (error) {
-    throw new UsageError(`--output ${file} cannot be written: ${(error as Error).message}`);
+    throw new UsageError(`${file} cannot be written: ${(error as Error).message}`);
   }
 }

@@ -4,7 +4,9 @@
  * @packageDocumentation
  */
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseRegister } from '../abi/register-names.ts';
+import { HOSTS, Kvm } from '../index.ts';
 import { decodeState, type SavedState } from '../state.ts';
 import type { Option } from './command.ts';
 import { UsageError } from './usage-error.ts';
@@ -31,7 +33,23 @@ export function readState(file: string): SavedState {
   try {
     bytes = readFileSync(file);
   } catch (error) {
+    if (HOSTS.includes(file as (typeof HOSTS)[number]))
+      throw new UsageError(`${file} is a host, and the name of a state file is wanted there`);
     throw new UsageError(`${file} cannot be read: ${(error as Error).message}`);
   }
-  return decodeState(bytes);
+  try {
+    return decodeState(bytes);
+  } catch (error) {
+    if (!isProfile(file)) throw error;
+    throw new UsageError(`${file} is a host that record wrote, and a state file is wanted there`);
+  }
+}
+
+function isProfile(file: string): boolean {
+  try {
+    Kvm.open({ host: resolve(file) }).close();
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -3,12 +3,15 @@
  *
  * @packageDocumentation
  */
+import { invalidType, outOfRange } from '../abi/argument.ts';
 import { parsePsciVersion } from '../abi/psci.ts';
 import { formatRegister } from '../abi/register-names.ts';
+import { featureMask } from '../abi/vcpu-features.ts';
 import { Gic } from '../gic.ts';
 import type { Kvm } from '../kvm.ts';
 import { RegisterBatch } from '../register-batch.ts';
-import { featureNames, onScratch } from '../snapshot/features.ts';
+import { checkKvm } from '../snapshot/arguments.ts';
+import { bitsOf, featureNames, onScratch } from '../snapshot/features.ts';
 import { isBlocking } from '../snapshot/finding.ts';
 import { phaseOf } from '../snapshot/phases.ts';
 import { planRestore } from '../snapshot/plan-restore.ts';
@@ -17,8 +20,8 @@ import { describeFinding } from '../snapshot/text.ts';
 import { isUnused } from '../snapshot/unused.ts';
 import { saveVcpu, type VcpuState } from '../snapshot/vcpu-state.ts';
 import { byPhase, prepareVcpu, writePhases } from '../snapshot/write-state.ts';
-import type { Vcpu } from '../vcpu.ts';
-import { type FeatureOptions, featuresOn, newVcpu } from './compare-hosts.ts';
+import { Vcpu } from '../vcpu.ts';
+import { checkFeatures, type FeatureOptions, featuresOn, newVcpu } from './compare-hosts.ts';
 import { applyToGic, type GicBaseline, gicBaseline } from './gic-baseline.ts';
 
 /** A host that stands in the way. */
@@ -36,6 +39,8 @@ export interface Baseline {
   /** By name; {@link applyBaseline} takes the bits. */
   readonly features: readonly string[];
   readonly featureBits: bigint;
+  /** Features that are wanted and not among those, with the hosts that have them not. */
+  readonly lacking: readonly { readonly feature: string; readonly hosts: readonly string[] }[];
   /** What to write on every host that has the register, before the first run: PSCI version, bit maps, ID registers. */
   readonly registers: RegisterBatch;
   /** Registers that not all hosts have: to be left out of a restore (`omit`). */
@@ -67,10 +72,13 @@ interface Member {
  * common.registers.get('KVM_REG_ARM_PSCI_VERSION'); // 0x10001n
  * ```
  */
-export function baseline(hosts: readonly Kvm[], { features }: FeatureOptions = {}): Baseline {
-  const [first] = hosts;
-  if (first === undefined || hosts.length < 2)
-    throw Object.assign(new RangeError('hosts must be at least two'), { code: 'ERR_OUT_OF_RANGE' });
+export function baseline(hosts: readonly Kvm[], options: FeatureOptions = {}): Baseline {
+  if (!Array.isArray(hosts)) throw invalidType('hosts', 'an array of Kvm', hosts);
+  for (const [i, kvm] of (hosts as readonly Kvm[]).entries()) checkKvm(`hosts[${i}]`, kvm);
+  checkFeatures(options);
+  const { features } = options;
+  const [first] = hosts as readonly Kvm[];
+  if (first === undefined || hosts.length < 2) throw outOfRange('hosts', 'at least two', hosts.length);
   const names = hosts.map(({ host }) => host);
   const foreign = hosts.filter(({ architecture }) => architecture !== first.architecture);
   if (foreign.length > 0) {
@@ -83,12 +91,15 @@ export function baseline(hosts: readonly Kvm[], { features }: FeatureOptions = {
       hosts: names,
       features: [],
       featureBits: 0n,
+      lacking: [],
       registers: RegisterBatch.from([]),
       omit: [],
       spoilers,
     };
   }
-  const featureBits = hosts.map(kvm => featuresOn(kvm, features)).reduce((a, b) => a & b);
+  const had = hosts.map(kvm => featuresOn(kvm, features));
+  const featureBits = had.reduce((a, b) => a & b);
+  const wanted = features ? featureMask(features, first.architecture) : had.reduce((a, b) => a | b);
   const members = hosts.map(kvm => ({
     kvm,
     takes: trialOn(kvm, featureBits),
@@ -99,6 +110,10 @@ export function baseline(hosts: readonly Kvm[], { features }: FeatureOptions = {
     hosts: names,
     features: featureNames(first, featureBits),
     featureBits,
+    lacking: bitsOf(wanted & ~featureBits).map(bit => ({
+      feature: featureNames(first, 1n << BigInt(bit))[0]!,
+      hosts: names.filter((_, i) => (had[i]! & (1n << BigInt(bit))) === 0n),
+    })),
     registers: RegisterBatch.from(pins),
   };
   const states = hosts.map(kvm => pinnedState(kvm, found));
@@ -133,8 +148,13 @@ export function baseline(hosts: readonly Kvm[], { features }: FeatureOptions = {
  */
 export function applyBaseline(
   target: Vcpu | Gic,
-  { featureBits, registers, gic }: Pick<Baseline, 'featureBits' | 'registers' | 'gic'>,
+  found: Pick<Baseline, 'featureBits' | 'registers' | 'gic'>,
 ): void {
+  if (!(target instanceof Gic) && !(target instanceof Vcpu))
+    throw invalidType('target', 'a Vcpu or a Gic', target);
+  if (!(found?.registers instanceof RegisterBatch))
+    throw invalidType('found', 'a baseline, as baseline() gives it', found);
+  const { featureBits, registers, gic } = found;
   if (!(target instanceof Gic)) applyToVcpu(target, featureBits, registers);
   else if (gic !== undefined) applyToGic(target, gic);
 }

@@ -3,8 +3,10 @@
  *
  * @packageDocumentation
  */
+import { checkOptions, invalidType } from '../abi/argument.ts';
 import { featureMask, VCPU_FEATURE_CAPABILITY, type VcpuFeature } from '../abi/vcpu-features.ts';
 import type { Kvm } from '../kvm.ts';
+import { checkKvm } from '../snapshot/arguments.ts';
 import { acceptedFeatures, featureNames, onReadyScratch } from '../snapshot/features.ts';
 import { type Finding, VERDICTS, type Verdict } from '../snapshot/finding.ts';
 import { planRestore } from '../snapshot/plan-restore.ts';
@@ -44,11 +46,11 @@ export interface HostComparison {
  * // 'pin PSCI to 1.1 before the guest starts'
  * ```
  */
-export function compareHosts(
-  source: Kvm,
-  destination: Kvm,
-  { features }: FeatureOptions = {},
-): HostComparison {
+export function compareHosts(source: Kvm, destination: Kvm, options: FeatureOptions = {}): HostComparison {
+  checkKvm('source', source);
+  checkKvm('destination', destination);
+  checkFeatures(options);
+  const { features } = options;
   const here = featuresOn(source, features);
   const there = featuresOn(destination, features);
   const isSameArchitecture = source.architecture === destination.architecture;
@@ -64,6 +66,13 @@ export function compareHosts(
     features: featureNames(source, common),
     findings,
   };
+}
+
+export function checkFeatures(options: FeatureOptions): void {
+  checkOptions('options', options, ['features']);
+  const { features } = options;
+  if (features !== undefined && !Array.isArray(features))
+    throw invalidType('features', 'an array of feature names or bit numbers', features);
 }
 
 /** A feature that only the source has is one to leave out: no reason why other guests should not move. */

@@ -5,6 +5,7 @@
  */
 import { findGicRegister, gicRegisterFields } from '../abi/gic-registers.ts';
 import { formatRegister } from '../abi/register-names.ts';
+import { checkSavedState } from './arguments.ts';
 import { differing, differingFields, type FieldDifference } from './finding.ts';
 import { type GicState, gicRegisterName } from './gic-state.ts';
 import { phaseOf } from './phases.ts';
@@ -34,6 +35,8 @@ export interface StateDifference {
  * ```
  */
 export function diffStates(a: SavedState, b: SavedState): StateDifference[] {
+  checkSavedState('a', a);
+  checkSavedState('b', b);
   const ids = new Set([...a.vcpus, ...b.vcpus].map(({ id }) => id));
   const ofVcpus = [...ids].flatMap(vcpu => {
     const [left, right] = [a, b].map(

@@ -5,6 +5,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { encodeVcpuEvents, encodeVcpuInit } from '../abi/structs.ts';
+import { checkSavedState } from './arguments.ts';
 import { encodeGic, encodeMoreOfVm, encodeVcpuDevices } from './encode-devices.ts';
 import {
   ARCHITECTURES,
@@ -48,6 +49,7 @@ export interface FileLayout {
  * ```
  */
 export function encodeState(state: SavedState): Uint8Array {
+  checkSavedState('state', state);
   const layout = layOut(state);
   const file = new Uint8Array(layout.length);
   for (const { parts, offset } of layout.sections) {

@@ -12,6 +12,7 @@ import type { Kvm } from '../kvm.ts';
 import { type Register, type RegisterBatch, toRegisterId } from '../register-batch.ts';
 import type { Vcpu } from '../vcpu.ts';
 import type { Vm } from '../vm.ts';
+import { checkAnyState, checkKvm, checkPlanOptions } from './arguments.ts';
 import { acceptedFeatures, featureNames } from './features.ts';
 import { differingFields, type Effect, type Finding, isNoticed, type Verdict, verdictOf } from './finding.ts';
 import { type Phase, phaseOf } from './phases.ts';
@@ -57,11 +58,11 @@ export interface RestorePlan {
  * plan.loads; // false
  * ```
  */
-export function planRestore(
-  state: VcpuState | SavedState,
-  kvm: Kvm,
-  { omit = [], source }: PlanOptions = {},
-): RestorePlan {
+export function planRestore(state: VcpuState | SavedState, kvm: Kvm, options: PlanOptions = {}): RestorePlan {
+  checkAnyState('state', state);
+  checkKvm('kvm', kvm);
+  checkPlanOptions(options);
+  const { omit = [], source } = options;
   const all: SavedState | undefined = 'vcpus' in state ? state : undefined;
   const omitted = new Set(Array.from(omit, toRegisterId));
   const [vm, ofVm] = scratchVm(kvm, all?.vm);
@@ -129,7 +130,7 @@ function beginTrial(state: VcpuState, vm: Vm, omitted: ReadonlySet<bigint>): Vcp
   const { kvm } = vm;
   const about = { vcpu: state.id, fields: [], guestNotices: true } as const;
   if (state.architecture !== kvm.architecture) {
-    const name = `${state.architecture} (the host has ${kvm.architecture})`;
+    const name = `vCPUs of ${state.architecture} (the host has those of ${kvm.architecture})`;
     return { state, finish: () => [{ ...about, what: 'architecture', effect: 'lacked', name }] };
   }
   let vcpu: Vcpu;

@@ -7,6 +7,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { checkOptions, checkUnsigned } from '../abi/argument.ts';
 import type { Vm } from '../vm.ts';
+import { checkVm } from './arguments.ts';
 import { copied, pagesLength } from './memory-state.ts';
 import { settingsOf, viewMemory } from './save-vm.ts';
 import { provenanceOf, type SavedState } from './vcpu-state.ts';
@@ -34,6 +35,7 @@ export interface PreCopyOptions {
  * ```
  */
 export async function* preCopy(vm: Vm, options: PreCopyOptions = {}): AsyncGenerator<SavedState, void, void> {
+  checkVm('vm', vm);
   checkOptions('options', options, ['smallEnough', 'maxRounds']);
   const { smallEnough = 2 ** 20, maxRounds = 20 } = options;
   checkUnsigned('smallEnough', smallEnough, Number.MAX_SAFE_INTEGER);

@@ -8,6 +8,7 @@ import { formatRegister } from '../abi/register-names.ts';
 import { KvmError } from '../errors.ts';
 import { toRegisterId } from '../register-batch.ts';
 import type { Vcpu } from '../vcpu.ts';
+import { checkPlanOptions, checkVcpu, checkVcpuState } from './arguments.ts';
 import { isBlocking } from './finding.ts';
 import { phaseOf } from './phases.ts';
 import { planRestore, type RestoreOptions, type RestorePlan } from './plan-restore.ts';
@@ -55,6 +56,9 @@ export class RestoreError extends KvmError {
  * ```
  */
 export function restoreVcpu(vcpu: Vcpu, state: VcpuState, options: RestoreOptions = {}): RestorePlan {
+  checkVcpu('vcpu', vcpu);
+  checkVcpuState('state', state);
+  checkPlanOptions(options);
   if (vcpu.id !== state.id) throw invalidValue('vcpu', `the one with id ${state.id}, as saved`, vcpu.id);
   const omitted = new Set(Array.from(options.omit ?? [], toRegisterId));
   const plan = planRestore(state, vcpu.vm.kvm, { omit: omitted });

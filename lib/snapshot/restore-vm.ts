@@ -9,6 +9,7 @@ import { Kvm } from '../kvm.ts';
 import type { GuestMemory } from '../memory.ts';
 import { toRegisterId } from '../register-batch.ts';
 import { Vm } from '../vm.ts';
+import { checkPlanOptions, checkSavedState } from './arguments.ts';
 import { type MemoryState, writePages } from './memory-state.ts';
 import { createVmLike, planRestore, type RestoreOptions, type RestorePlan } from './plan-restore.ts';
 import { checkLoads, failed } from './restore-vcpu.ts';
@@ -67,12 +68,14 @@ export class Restore {
   readonly #omitted: ReadonlySet<bigint>;
 
   /** Nothing is touched where this throws. */
-  constructor(target: Kvm | Vm, state: SavedState, { omit }: RestoreOptions) {
+  constructor(target: Kvm | Vm, state: SavedState, options: RestoreOptions) {
     if (!(target instanceof Kvm) && !(target instanceof Vm))
       throw invalidType('target', 'a Kvm or a Vm', target);
+    checkSavedState('state', state);
+    checkPlanOptions(options);
     const kvm = target instanceof Vm ? target.kvm : target;
     this.#state = state;
-    this.#omitted = new Set(Array.from(omit ?? [], toRegisterId));
+    this.#omitted = new Set(Array.from(options.omit ?? [], toRegisterId));
     this.plan = planRestore(state, kvm, { omit: this.#omitted });
     checkLoads(this.plan);
     const present = target instanceof Vm ? target.memory : [];

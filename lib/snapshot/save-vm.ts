@@ -8,6 +8,7 @@ import { KVM_CAP } from '../abi/capabilities.ts';
 import { KVM_DEV_TYPE } from '../abi/device-attributes.ts';
 import { KvmError } from '../errors.ts';
 import type { Vm } from '../vm.ts';
+import { checkVm } from './arguments.ts';
 import { saveGic } from './gic-state.ts';
 import { copied, type MemoryState, type SavedMemory, saveMemory } from './memory-state.ts';
 import { provenanceOf, type SavedState, saveVcpu, type VmSettings } from './vcpu-state.ts';
@@ -40,6 +41,7 @@ export function saveVm(vm: Vm, options: SaveOptions = {}): SavedState {
 
 /** The same without a copy of the memory. */
 export function viewVm(vm: Vm, options: SaveOptions): SavedState {
+  checkVm('vm', vm);
   checkOptions('options', options, ['memory']);
   const { memory = 'all' } = options;
   if (!['all', 'dirty', 'none'].includes(memory))

@@ -10,6 +10,7 @@ import { findGicRegister } from '../abi/gic-registers.ts';
 import { mpStateName } from '../abi/mp-state.ts';
 import { featureName } from '../abi/vcpu-features.ts';
 import type { GicPlacement } from '../gic.ts';
+import { checkSavedState } from './arguments.ts';
 import { bitsOf } from './features.ts';
 import { PAGE } from './file-layout.ts';
 import { type GicState, gicRegisterName } from './gic-state.ts';
@@ -94,7 +95,9 @@ export interface VcpuJson {
 }
 
 /** A state as JSON takes it. */
-export function stateToJson({ provenance, vm, gic, vcpus, memory }: SavedState): StateJson {
+export function stateToJson(state: SavedState): StateJson {
+  checkSavedState('state', state);
+  const { provenance, vm, gic, vcpus, memory } = state;
   return {
     provenance,
     ...(vm && { vm: vmToJson(vm) }),

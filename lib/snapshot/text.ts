@@ -3,6 +3,8 @@
  *
  * @packageDocumentation
  */
+
+import { invalidType } from '../abi/argument.ts';
 import { formatPsciVersion } from '../abi/psci.ts';
 import type { Effect, Finding } from './finding.ts';
 import { isPsci } from './remedies.ts';
@@ -25,6 +27,8 @@ const VERBS: Readonly<Record<Effect, string>> = {
  * ```
  */
 export function describeFinding(finding: Finding): string {
+  if (!Object.hasOwn(VERBS, finding?.effect ?? ''))
+    throw invalidType('finding', 'a finding of a plan or a comparison', finding);
   const { name, effect, code } = finding;
   const values = describeValues(finding);
   const errno = code === undefined ? '' : ` (${code})`;

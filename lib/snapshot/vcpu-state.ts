@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import { release } from 'node:os';
+import { checkIterable, outOfRange } from '../abi/argument.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_MP_STATE, mpStateNumber } from '../abi/mp-state.ts';
 import type { Architecture } from '../abi/register-id.ts';
@@ -16,6 +17,7 @@ import type { Vcpu } from '../vcpu.ts';
 import type { PmuOptions } from '../vcpu-attributes.ts';
 import { version } from '../version.ts';
 import type { EnabledCapability } from '../vm.ts';
+import { checkVcpu } from './arguments.ts';
 import type { GicState } from './gic-state.ts';
 import type { MemoryState } from './memory-state.ts';
 
@@ -97,6 +99,7 @@ const NO_EVENTS: VcpuEvents = {
  * ```
  */
 export function saveVcpu(vcpu: Vcpu): VcpuState {
+  checkVcpu('vcpu', vcpu);
   const init = vcpu.initializedWith;
   if (init === undefined) throw notInitialized(vcpu);
   const { kvm } = vcpu.vm;
@@ -135,9 +138,11 @@ export function saveVcpu(vcpu: Vcpu): VcpuState {
  * ```
  */
 export function saveVcpus(vcpus: Iterable<Vcpu>): SavedState {
+  checkIterable('vcpus', vcpus);
   const list = [...vcpus];
   const [first] = list;
-  if (first === undefined) throw new RangeError('vcpus must hold at least one vCPU');
+  if (first === undefined) throw outOfRange('vcpus', 'at least one vCPU', 'none');
+  for (const [i, vcpu] of list.entries()) checkVcpu(`vcpus[${i}]`, vcpu);
   return { provenance: provenanceOf(first.vm.kvm), vcpus: list.map(saveVcpu) };
 }
 

@@ -42,6 +42,27 @@ describe('compare', () => {
     ]);
   });
 
+  test('calls machines that were recorded under one name by their files', async () => {
+    const profile = JSON.parse(
+      readFileSync(new URL('../../lib/emulator/hosts/linux-6.18-max.json', import.meta.url), 'utf8'),
+    );
+    const [here, there] = ['here.json', 'there.json'].map(name => join(folder, name)) as [string, string];
+    writeFileSync(here, JSON.stringify(profile));
+    const psci = { withFeature: ['2', '10000', '10001'], withoutFeature: ['1'], latest: '10001' };
+    writeFileSync(there, JSON.stringify({ ...profile, psci }));
+    const { json: document } = await json(`compare ${here} ${there}`);
+    expect(document.comparisons).toMatchObject([
+      { source: here, destination: there, verdict: 'incompatible' },
+      { source: there, destination: here },
+    ]);
+    expect((await json(`baseline ${here} ${there} linux-6.18-max`)).json.hosts).toEqual([
+      here,
+      there,
+      'linux-6.18-max',
+    ]);
+    expect((await json(`compare ${here} linux-6.12-max`)).json.comparisons[0].source).toBe('linux-6.18-max');
+  });
+
   test('has a matrix', async () => {
     const { code, stdout } = await cli('compare --matrix linux-6.12-max linux-6.18-max linux-7.3-max');
     expect(code).toBe(0);
@@ -93,6 +114,28 @@ describe('state', () => {
     expect(refused.stderr).toContain('pin PSCI to 1.1');
   });
 
+  test('a host where a state is wanted, or the other way round, is told apart', async () => {
+    const host = join(folder, 'host.json');
+    writeFileSync(
+      host,
+      readFileSync(new URL('../../lib/emulator/hosts/linux-6.1-max.json', import.meta.url)),
+    );
+    for (const words of [`plan linux-6.12-max ${young}`, `state diff ${young} ${host}`])
+      expect(await cli(words)).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/ is a host.*, and (the name of )?a state file is wanted there\n$/),
+      });
+    for (const words of [`compare ${young} linux-6.12-max`, `plan ${young} ${pinned}`])
+      expect(await cli(words)).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/\.state is a state file, and a host is wanted there; kvm-arm64 plan /),
+      });
+    expect(await cli(`state save ${folder}`)).toMatchObject({
+      code: 2,
+      stderr: `kvm-arm64: ${folder} cannot be written: it is a folder\n`,
+    });
+  });
+
   test('damaged and absent files are wrong usage, with the place', async () => {
     const cut = join(folder, 'cut.state');
     writeFileSync(cut, readFileSync(young));
@@ -129,6 +172,12 @@ describe('baseline', () => {
     expect(code).toBe(0);
     expect(found).toMatchObject({ registers: { KVM_REG_ARM_PSCI_VERSION: '0x10001' }, spoilers: [] });
     expect(found.omit).toContain('KVM_REG_ARM_VENDOR_HYP_BMAP_2');
+  });
+
+  test('says which hosts lack a feature that was asked for', async () => {
+    const words = 'baseline linux-6.12-max linux-6.12-max-sve --features PSCI_0_2,SVE';
+    expect((await cli(words)).stdout).toMatch(/^Features: PSCI_0_2\n\nNot SVE: linux-6\.12-max lacks it\n/);
+    expect((await json(words)).json.lacking).toEqual([{ feature: 'SVE', hosts: ['linux-6.12-max'] }]);
   });
 
   test('says who spoils it', async () => {

@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { KvmError } from '#lib/errors.js';
 import type { Suite } from '#lib/testing.js';
+import { kernelOf } from './kernel.ts';
 import { PSCI_VERSION } from './registers.ts';
 import { refused, withKvm, withNewVcpu, withVcpu, withVm } from './suite.ts';
+
+type Code = Parameters<typeof refused>[0];
 
 /** All that a KvmError tells beside its stack. */
 function tell(error: KvmError): unknown {
@@ -48,6 +51,43 @@ export const errors: Suite = ({ describe, it, open }) => {
           register: { id: PSCI_VERSION, name: 'KVM_REG_ARM_PSCI_VERSION' },
           hint: 'This host accepts 0.2, 1.0, 1.1',
         });
+      });
+    });
+
+    it('of what interrupts a guest, or is told by one, says what stands in the way', () => {
+      withVcpu(open, ['PSCI_0_2'], vcpu => {
+        const { vm } = vcpu;
+        const event = vm.kvm.createEventFd();
+        const hinted = (code: Code, hint: RegExp, request: string, call: () => unknown) =>
+          assert.match(refused(code, request, call).hint ?? '', hint);
+        vm.createGic().init();
+        const line = { type: 'spi', id: 256, level: true } as const;
+        hinted('EINVAL', /no such interrupt: it has 256/, 'KVM_IRQ_LINE', () => vm.setIrqLine(line));
+        vm.assignIoEventFd(event, { physAddr: 0x900_0000, size: 4 });
+        const again = { physAddr: 0x900_0000, size: 4 } as const;
+        hinted('EEXIST', /Another eventfd/, 'KVM_IOEVENTFD', () => vm.assignIoEventFd(event, again));
+        const last = { physAddr: (1n << 64n) - 4n, size: 8 } as const;
+        hinted('EINVAL', /beyond 2\^64/, 'KVM_IOEVENTFD', () => vm.assignIoEventFd(event, last));
+        const other = { physAddr: 0x900_0000, size: 2 } as const;
+        hinted('ENOENT', /just these writes/, 'KVM_IOEVENTFD', () => vm.deassignIoEventFd(event, other));
+        const routes = [{ gsi: 0, pin: 988 }];
+        hinted('EINVAL', /pin is from 0 to 987/, 'KVM_SET_GSI_ROUTING', () => vm.setGsiRouting(routes));
+        hinted('ENODEV', /no ITS/, 'KVM_SIGNAL_MSI', () => vm.signalMsi({ address: 0x808_0040n, data: 1 }));
+      });
+    });
+
+    it('of an SMCCC filter says which ranges there can be', context => {
+      withVcpu(open, ['PSCI_0_2'], ({ vm }) => {
+        const set = (base: number, count: number) => () =>
+          vm.setSmcccFilter([{ base, count, action: 'deny' }]);
+        const hintOf = (code: Code, call: () => unknown) => refused(code, 'KVM_SET_DEVICE_ATTR', call).hint;
+        if (!kernelOf(vm.kvm, context).filtersCalls) {
+          // KVM_SET_DEVICE_ATTR of a VM is no request there (kvm_arch_vm_ioctl, arm.c).
+          assert.match(hintOf('EINVAL', set(0x8600_0000, 1)) ?? '', /from Linux 6\.4/);
+          return;
+        }
+        assert.match(hintOf('EEXIST', set(0x8000_0000, 1)) ?? '', /the kernel's own: 0x80000000/);
+        assert.match(hintOf('EINVAL', set(0x8600_0000, 0)) ?? '', /has no function/);
       });
     });
 

@@ -80,10 +80,19 @@ export const gic: Suite = ({ describe, it, open }) => {
       });
     });
 
-    it('wants a place within the addresses of the VM', () => {
+    it('wants a place within the addresses of the VM, and makes nothing', () => {
       withKvm(open, kvm => {
         const { vm } = addVcpus(kvm, 1)[0]!;
         refuses(() => vm.createGic({ distributor: 1n << 40n }), 'E2BIG');
+        if (versionOf(kvm) === 3)
+          assert.throws(() => vm.createGic({ redistributors: (1n << 40n) - 0x1_0000n }), {
+            code: 'E2BIG',
+            hint: /redistributors would be from 0xffffff0000 to 0x10000010000, beyond the 40 bits/,
+          });
+        // The VM has been given none, and can still be.
+        assert.equal(vm.gic, undefined);
+        vm.createGic().init();
+        enters(vm.vcpus[0]!);
       });
     });
 
@@ -218,6 +227,7 @@ export const gic: Suite = ({ describe, it, open }) => {
         const made = vm.createGic();
         assert.throws(() => vcpu.initPmu({ irq: 23 }), notReady(/not initialised/));
         made.init();
+        assert.throws(() => vcpu.initPmu(), { code: 'ENXIO', hint: /^With a GIC the PMU needs an irq/ });
         vcpu.initPmu({ irq: 23 });
         refuses(() => vcpu.initPmu({ irq: 23 }), 'EBUSY');
         enters(vcpu);

@@ -1,6 +1,8 @@
 /** The UARTs of examples/flat-image, against their data sheets and what Linux's drivers try on them. */
+import { PassThrough } from 'node:stream';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Bus } from '../../examples/flat-image/bus.ts';
+import { Console } from '../../examples/flat-image/console.ts';
 import { Uart8250 } from '../../examples/flat-image/uart-8250.ts';
 import { UartPl011 } from '../../examples/flat-image/uart-pl011.ts';
 
@@ -198,5 +200,24 @@ describe('the bus', () => {
     for (let address = 0n; address < 100n; address++) bus.access(mmio(address, [1], false));
     expect(warnings.length).toBe(9);
     expect(warnings.at(-1)).toMatch(/further/);
+  });
+});
+
+describe('the console', () => {
+  // Of each line the exit code: what kvm-unit-tests gave to exit(), which prints (code << 1) | 1 (lib/arm/io.c).
+  it.each([
+    ['EXIT: STATUS=1\n', 0],
+    ['EXIT: STATUS=3\r\n', 1],
+    ['EXIT: STATUS=127\n', 63],
+    ['EXIT: STATUS=-1\n', 255],
+    ['EXIT: STATUS=513\n', 1],
+    ['EXIT: STATUS=99999999999\n', 255],
+    ['the guest: EXIT: STATUS=1\n', undefined],
+    ['EXIT: STATUS=\n', undefined],
+    ['EXIT: STATUS=3', undefined],
+  ])('takes %j for %s', (line, status) => {
+    const console = new Console(new PassThrough());
+    for (const byte of Buffer.from(line)) console.transmit(byte);
+    expect(console.status).toBe(status);
   });
 });

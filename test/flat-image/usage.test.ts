@@ -2,7 +2,8 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { place, readImage } from '../../examples/flat-image/image.ts';
-import { HELP, parseOptions } from '../../examples/flat-image/options.ts';
+import { LAYOUTS, type Layout, UART_SIZE } from '../../examples/flat-image/layouts.ts';
+import { HELP, MOST_MEMORY, parseOptions } from '../../examples/flat-image/options.ts';
 import { file, flatImage, IMAGE_BYTES } from './support.ts';
 
 const MIB = 2 ** 20;
@@ -46,8 +47,14 @@ describe('the command line', () => {
     ['two images', [image, 'b.flat'], /one image, please; got b\.flat/],
     ['an unknown option', [image, '--speed'], /Unknown option '--speed'; see --help/],
     ["QEMU's name of an option", [image, '--append', 'x'], /--append is --args here/],
-    ['no value', [image, '--args', '--psci'], /Option '--args' argument is ambiguous; see --help/],
+    ['no value', [image, '--args', '--psci'], /--args needs a value; .* a dash is given as --args=-/],
+    ['a number below 0', [image, '--cpus', '-1'], /--cpus needs a value; .* a dash is given as --cpus=-/],
     ['no number', [image, '--cpus', 'two'], /--cpus takes a number from 1 to 512; got "two"/],
+    [
+      'more memory than there is room for',
+      [image, '--memory', '261121'],
+      /--memory takes a number from 1 to 261120/,
+    ],
     ['no vCPU', [image, '--cpus', '0'], /--cpus takes a number from 1/],
     ['more vCPUs than the host has', [image, '--cpus', '9', '--host', 'linux-6.12-cortex-a57'], /at most 8/],
     ['a GIC of another kind', [image, '--gic', '4'], /--gic takes one of auto, none, 2, 3; got "4"/],
@@ -57,6 +64,13 @@ describe('the command line', () => {
     ['no such file', ['/nonexistent.flat'], /the image cannot be read: ENOENT/],
     ['no such initrd', [image, '--initrd', '/nonexistent.cpio'], /the initrd cannot be read: ENOENT/],
     ['an empty file', [file('empty', '')], /is empty/],
+    ['a file of three bytes', [file('three', 'abc')], /is too short to be one/],
+    ['a header with a size that lies', [file('lies', linuxImage(0n, 2n ** 64n - 1n))], /510 is the most/],
+    [
+      'a header with an offset that lies',
+      [file('far', linuxImage(2n ** 30n, 4096n))],
+      /ends 1025 MiB from the start/,
+    ],
     ['an ELF file', [file('a.elf', '\x7fELF....')], /is an ELF file; .*objcopy -O binary .*a\.elf .*a\.flat/],
     ['a compressed EFI image', [file('zimg', 'MZ\0\0zimg')], /EFI program; give the uncompressed Image/],
     ['an EFI program', [file('a.efi', 'MZ..........')], /is an EFI program; there is no EFI here/],
@@ -130,6 +144,21 @@ describe('an image', () => {
   });
 });
 
+describe.each(Object.entries(LAYOUTS))('the layout %s', (_, layout: Layout) => {
+  it.each([1, 8, 123, 124, 512])('has memory clear of all else, with %s vCPUs', cpus => {
+    const redistributors = layout.redistributors(cpus);
+    const places = [
+      { base: layout.memory, size: MOST_MEMORY * MIB },
+      { base: layout.distributor, size: 0x1_0000 },
+      { base: redistributors, size: 0x2_0000 * cpus },
+      { base: layout.pl011.base, size: UART_SIZE.pl011 },
+      { base: layout.uart8250.base, size: UART_SIZE['8250'] },
+    ].toSorted((a, b) => a.base - b.base);
+    const clear = places.map(({ base, size }, i) => base + size <= (places[i + 1]?.base ?? 2 ** 40));
+    expect(clear).toEqual(places.map(() => true));
+  });
+});
+
 describe('the device tree and the initrd', () => {
   const small = { bytes: new Uint8Array(4096), textOffset: 0x8_0000, size: 4096 };
 
@@ -145,6 +174,6 @@ describe('the device tree and the initrd', () => {
   it('is clear of the image and of what that clears', () => {
     expect(() => place({ ...small, size: 4 * MIB }, 6 * MIB, 0)).toThrow(/--memory 9/);
     expect(place({ ...small, size: 4 * MIB }, 9 * MIB, 0)).toEqual({ tree: 6 * MIB, initrd: 9 * MIB });
-    expect(() => place({ ...small, size: 600 * MIB }, 2048 * MIB, 0)).toThrow(/500/);
+    expect(() => place({ ...small, size: 600 * MIB }, 2048 * MIB, 0)).toThrow(/601 MiB .* 510 is the most/);
   });
 });

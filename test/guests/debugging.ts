@@ -45,6 +45,24 @@ export const debugging: Suite = ({ describe, it, open }) => {
       assert.equal(machine.view.getBigUint64(0x1_0008, true), 3n);
     });
 
+    it('is told of more points than the host has, which would never be met', () => {
+      const { vcpu } = new Machine(open(), 'debugging');
+      for (const [name, cap] of [
+        ['breakpoints', 'GUEST_DEBUG_HW_BPS'],
+        ['watchpoints', 'GUEST_DEBUG_HW_WPS'],
+      ] as const) {
+        const most = vcpu.vm.checkExtension(cap);
+        const points = (count: number) =>
+          Array.from({ length: count }, (_, i) => (name === 'breakpoints' ? 4 * i : { address: 8 * i }));
+        vcpu.setGuestDebug({ [name]: points(most) });
+        const message = new RegExp(`${name}\\.length must be at most ${most} on this host; got ${most + 1}`);
+        assert.throws(() => vcpu.setGuestDebug({ [name]: points(most + 1) }), {
+          name: 'RangeError',
+          message,
+        });
+      }
+    });
+
     it('takes its BRK instructions', () => {
       const machine = new Machine(open(), 'debugging');
       const { vcpu } = machine;

@@ -48,16 +48,19 @@
         system_off
 
 on_irq: gic_acknowledge
-        report  x0
         cmp     x0, #TIMER
         b.ne    5f
+        mrs     x1, cntv_ctl_el0
+        tbz     x1, #2, 7f              // ISTATUS: as Linux 5.10 has them come a second time, now and then, once they are ended
         msr     cntv_ctl_el0, xzr
         isb
+        report  x0
         b       6f
-5:      ldr     x1, =DEVICE             // and lowers it here
+5:      report  x0
+        ldr     x1, =DEVICE             // and lowers it here
         str     wzr, [x1, #4]
-6:      gic_end
-        add     x20, x20, #1
+6:      add     x20, x20, #1
+7:      gic_end
         eret
 
 on_synchronous:

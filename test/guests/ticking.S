@@ -40,6 +40,8 @@ next:   add     x23, x23, #4
         b       next
 
 on_irq: gic_acknowledge
+        mrs     x1, cntv_ctl_el0
+        tbz     x1, #2, 3f              // ISTATUS: a line may be low again when its interrupt is taken
         mov     x1, #1
         lsl     x1, x1, x0
         orr     x24, x24, x1
@@ -54,7 +56,7 @@ on_irq: gic_acknowledge
         add     x21, x1, x19
         msr     cntv_cval_el0, x21
         isb
-        gic_end
+3:      gic_end
         eret
 
 on_synchronous:

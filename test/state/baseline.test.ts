@@ -65,6 +65,17 @@ describe('baseline', () => {
     expect(mixed).toMatchObject([{ host: 'linux-4.17-arm', name: 'architecture' }]);
   });
 
+  it('says which hosts lack a feature: by default of those that some have, else of those that were asked for', () => {
+    const hosts = openAll('linux-6.12-max', 'linux-6.12-max-sve');
+    const without = { feature: 'SVE', hosts: ['linux-6.12-max'] };
+    expect(baseline(hosts).lacking).toEqual([without]);
+    const features = ['PSCI_0_2', 'SVE', 'HAS_EL2'] as const;
+    expect(baseline(hosts, { features }).lacking).toEqual([
+      without,
+      { feature: 'HAS_EL2', hosts: ['linux-6.12-max', 'linux-6.12-max-sve'] },
+    ]);
+  });
+
   it('wants two hosts', () => {
     expect(() => baseline(openAll('linux-6.12-max'))).toThrow(RangeError);
   });

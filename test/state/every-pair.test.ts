@@ -1,26 +1,35 @@
 /**
- * Every ordered pair of recorded hosts, unpinned and pinned to the baseline of the two: what the plan says beforehand is
+ * Every ordered pair of hosts of one architecture, recorded and modelled, unpinned and pinned to the baseline of the two: what the plan says beforehand is
  * what becomes of a used vCPU, which here is copied by a loop that knows nothing of plans.
  */
 import { afterAll, describe, expect, it } from 'vitest';
-import { RECORDED_HOSTS } from '#lib/emulator/profile.js';
+import { HOSTS } from '#lib/emulator/profile.js';
 import { Kvm, type KvmError, type Vcpu } from '#lib/emulator.js';
 import { applyBaseline, baseline, planRestore, type SavedState, saveVcpus } from '#lib/state.js';
 
-const hosts = new Map(RECORDED_HOSTS.map(host => [host, Kvm.open({ host })]));
+const hosts = new Map(HOSTS.map(host => [host, Kvm.open({ host })]));
 afterAll(() => {
   for (const kvm of hosts.values()) kvm.close();
 });
 
-const FEATURES = ['PSCI_0_2', 'PMU_V3'] as const;
+const FEATURES = { arm64: ['PSCI_0_2', 'PMU_V3'], arm: ['PSCI_0_2'] } as const;
 
-function use(vcpu: Vcpu): SavedState {
-  vcpu.setRegs([
+/** What a guest has changed. */
+const USED = {
+  arm64: [
     ['PC', 0x4008_0000n],
     ['X19', 0xdead_beefn],
     ['TTBR0_EL1', 0x1234_5000n],
     ['V7', 2n ** 100n],
-  ]);
+  ],
+  arm: [
+    ['arm:PC', 0x4008_0000n],
+    ['arm:R4', 0xdead_beefn],
+  ],
+} as const;
+
+function use(vcpu: Vcpu): SavedState {
+  vcpu.setRegs(USED[vcpu.vm.kvm.architecture]);
   return saveVcpus([vcpu]);
 }
 
@@ -29,7 +38,7 @@ function copy(state: SavedState, kvm: Kvm, omit: readonly bigint[]): string[] {
   const vm = kvm.createVm();
   try {
     const vcpu = vm.createVcpu(0);
-    vcpu.init({ features: FEATURES });
+    vcpu.init({ features: FEATURES[kvm.architecture] });
     return [...state.vcpus[0]!.registers].flatMap(([id, value]) => {
       if (omit.includes(id)) return [];
       try {
@@ -51,16 +60,19 @@ function predicted(state: SavedState, kvm: Kvm, omit: readonly bigint[]): string
     .map(({ name, code }) => `${name} ${code}`);
 }
 
-const pairs = RECORDED_HOSTS.flatMap(from => RECORDED_HOSTS.map(to => [from, to] as const));
+const pairs = HOSTS.flatMap(from => HOSTS.map(to => [from, to] as const)).filter(
+  ([from, to]) => hosts.get(from)!.architecture === hosts.get(to)!.architecture,
+);
 
 describe('predicted is what happened', () => {
   const count = { unpinned: 0, pinned: 0, loadsUnpinned: 0, loadsPinned: 0, holds: 0 };
 
   it.each(pairs)('%s to %s', (from, to) => {
     const [source, destination] = [hosts.get(from)!, hosts.get(to)!];
+    const features = FEATURES[source.architecture];
     const plain = source.createVm();
     const fresh = plain.createVcpu(0);
-    fresh.init({ features: FEATURES });
+    fresh.init({ features });
     const unpinned = use(fresh);
     plain.close();
     const happened = copy(unpinned, destination, []);
@@ -68,7 +80,7 @@ describe('predicted is what happened', () => {
     count.unpinned++;
     if (happened.length === 0) count.loadsUnpinned++;
 
-    const common = baseline([source, destination], { features: FEATURES });
+    const common = baseline([source, destination], { features });
     const pinned = source.createVm();
     const vcpu = pinned.createVcpu(0);
     applyBaseline(vcpu, common);

@@ -29,6 +29,7 @@ export const baseline: Command = {
   json: {
     hosts: 'their names',
     features: 'that all have, of those that are wanted',
+    lacking: 'of the others: feature, hosts (that have it not)',
     registers: 'to write before the first run: values in hex by name',
     gic: 'the interrupt controller that all can give a guest: version, registers (to write behind its init: values in hex by name); or null',
     omit: 'names of registers to leave out of a restore, as not all hosts have them',
@@ -40,13 +41,17 @@ export const baseline: Command = {
     if (positionals.length < 2)
       throw new UsageError('baseline needs two hosts or more; see kvm-arm64 baseline --help');
     const found = withHosts(positionals, hosts => findBaseline(hosts, { features: featuresGiven(options) }));
-    const { hosts, features, registers, spoilers } = found;
+    const { hosts, features, lacking, registers, spoilers } = found;
     const gic = found.gic && describeGic(found.gic);
     const omit = found.omit.map(formatRegister);
     const spoiled = spoilers.map(({ host, name, reason }) => [host, name, reason]);
     const lines = [
       ...(spoilers.length > 0 ? [table(spoiled, ['SPOILED BY', 'REGISTER', 'REASON'])] : []),
       `Features: ${features.join(', ') || 'none'}`,
+      ...lacking.map(
+        ({ feature, hosts: without }) =>
+          `Not ${feature}: ${without.join(', ')} ${without.length > 1 ? 'lack' : 'lacks'} it`,
+      ),
       registers.length > 0
         ? table(
             Array.from(registers, ([id, value]) => [formatRegister(id), hex(value)]),
@@ -63,7 +68,7 @@ export const baseline: Command = {
       ...(omit.length > 0 ? [`Leave out of a restore: ${omit.join(', ')}`] : []),
     ];
     return {
-      data: { hosts, features, registers, gic: gic ?? null, omit, spoilers },
+      data: { hosts, features, lacking, registers, gic: gic ?? null, omit, spoilers },
       text: lines.join('\n\n'),
       exitCode: spoilers.length > 0 ? EXIT.refused : EXIT.ok,
     };

@@ -9,9 +9,8 @@ export const field = (value: bigint, low: number, width: number): number =>
 
 export const bitOf = (value: bigint, position: number): boolean => ((value >> BigInt(position)) & 1n) === 1n;
 
-/** A number of `width` bits as the signed number that it stands for. */
-export const signed = (value: number, width: number): number =>
-  value >= 2 ** (width - 1) ? value - 2 ** width : value;
+/** A number of `width` bits, at most 32, as the signed number that it stands for. */
+export const signed = (value: number, width: number): number => (value << (32 - width)) >> (32 - width);
 
 /** A number of `width` bits, sign-extended to a 64-bit register. */
 export const signed64 = (value: number, width: number): bigint =>

@@ -6,6 +6,9 @@ export interface Builder<V, C> {
   /** A register by its slot (`state.ts`): unsigned, 64 bits. */
   x(slot: number): V;
   setX(slot: number, value: V): void;
+  /** A place of `scratch.ts`, for a value that branches come to in different ways. */
+  keep(place: number, value: V): void;
+  kept(place: number): V;
   constant(value: bigint): V;
   /** The address of this instruction. */
   pc(): V;

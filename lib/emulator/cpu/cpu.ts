@@ -18,12 +18,14 @@ import {
 } from './memory-access.ts';
 import type { Regime } from './mmu.ts';
 import { Monitor } from './monitor.ts';
+import * as places from './scratch.ts';
 import * as slots from './state.ts';
 import type { SystemRegisters } from './system-registers.ts';
 import { entryOf, Tlb } from './tlb.ts';
 
 /** See `evaluator.ts`. */
-const { PAGE, SCRATCH, SP } = slots;
+const { PAGE, SP } = slots;
+const { scratch, scratchHalves, VALUE } = places;
 
 /** Instructions, by the level that they were at. */
 export interface Executed {
@@ -413,7 +415,7 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
 
   branchBy(offset: number): void {
     const target = this.#offset - 4 + offset;
-    if (target >= 0 && target < 4096) this.#offset = target;
+    if ((target & ~0xfff) === 0) this.#offset = target;
     else this.setPc(this.registers[PAGE]! + BigInt(target));
   }
 
@@ -423,9 +425,9 @@ export class Cpu extends DataPort implements Builder<bigint, boolean> {
 
   branchTo(target: bigint): void {
     const halves = this.halves;
-    this.registers[SCRATCH] = target;
-    const low = halves[2 * SCRATCH]!;
-    const high = halves[2 * SCRATCH + 1]!;
+    scratch[VALUE] = target;
+    const low = scratchHalves[2 * VALUE]!;
+    const high = scratchHalves[2 * VALUE + 1]!;
     this.#offset = low & 0xfff;
     if (halves[2 * PAGE] === (low & ~0xfff) && halves[2 * PAGE + 1] === high && (low & 3) === 0) return;
     halves[2 * PAGE] = low & ~0xfff;

@@ -4,13 +4,15 @@
  * V8 keeps a bigint in a machine register from where it is loaded to where it is stored, as long as each operation is
  * one that it has for 64 bits, and ends in `asUintN`. It makes an object of one that is given to a function or comes
  * from one that it does not inline, or that has one of two values where branches meet: so there are none here, and a
- * choice is made by a mask. A number becomes one without a call where it is known to be an unsigned one of 32 bits
- * (`>>> 0`).
+ * choice is made by a mask, or each branch keeps its value in `scratch.ts`. A number becomes one without a call where
+ * it is known to be an unsigned one of 32 bits (`>>> 0`).
  */
+import * as places from './scratch.ts';
 import * as slots from './state.ts';
 
 /** The module's own: V8 folds these, and looks up what a module imports each time. */
-const { C, N, SCRATCH, V, Z } = slots;
+const { C, N, V, Z } = slots;
+const { scratch, scratchHalves, VALUE } = places;
 
 /**
  * Shifts are products, and of halves: V8 has 64-bit machine operations for these, where a shift of a bigint would call
@@ -21,6 +23,20 @@ const POWERS = BigUint64Array.from({ length: 64 }, (_, by) => 1n << BigInt(by));
 /** By width: that many ones, and the factor that moves so many bits to the top. */
 const ONES = BigUint64Array.from({ length: 65 }, (_, width) => (1n << BigInt(width)) - 1n);
 const TO_TOP = BigUint64Array.from({ length: 65 }, (_, width) => 1n << BigInt(64 - width));
+
+/**
+ * By condition, a bit for each NZCV that passes (ConditionHolds, shared/functions/system): a branch on the condition
+ * would be one that the processor mispredicts.
+ */
+const PASSES = new Uint16Array(new ArrayBuffer(32));
+for (let flags = 0; flags < 16; flags++) {
+  const [n, z, c, v] = [8, 4, 2, 1].map(bit => (flags & bit) !== 0);
+  const passes = [z, c, n, v, c && !z, n === v, n === v && !z, true];
+  for (const [index, pass] of passes.entries()) {
+    PASSES[2 * index]! |= Number(pass) << flags;
+    PASSES[2 * index + 1]! |= Number(!pass || index === 7) << flags;
+  }
+}
 
 /** Bits of a half above 8, 16 and 32. */
 const UNUSED = Int32Array.of(24, 16, 0);
@@ -43,6 +59,14 @@ export class Evaluator {
 
   setX(slot: number, value: bigint): void {
     this.registers[slot] = value;
+  }
+
+  keep(place: number, value: bigint): void {
+    scratch[place] = value;
+  }
+
+  kept(place: number): bigint {
+    return scratch[place]!;
   }
 
   constant(value: bigint): bigint {
@@ -82,9 +106,9 @@ export class Evaluator {
   }
 
   shr(a: bigint, by: number): bigint {
-    this.registers[SCRATCH] = a;
-    let low = this.halves[2 * SCRATCH]!;
-    let high = this.halves[2 * SCRATCH + 1]! >>> 0;
+    scratch[VALUE] = a;
+    let low = scratchHalves[2 * VALUE]!;
+    let high = scratchHalves[2 * VALUE + 1]! >>> 0;
     if (by & 32) {
       low = high;
       high = 0;
@@ -94,9 +118,9 @@ export class Evaluator {
   }
 
   sar(a: bigint, by: number): bigint {
-    this.registers[SCRATCH] = a;
-    let low = this.halves[2 * SCRATCH]!;
-    let high = this.halves[2 * SCRATCH + 1]!;
+    scratch[VALUE] = a;
+    let low = scratchHalves[2 * VALUE]!;
+    let high = scratchHalves[2 * VALUE + 1]!;
     if (by & 32) {
       low = high;
       high >>= 31;
@@ -118,8 +142,8 @@ export class Evaluator {
   }
 
   #amount(by: bigint): number {
-    this.registers[SCRATCH] = by;
-    return this.halves[2 * SCRATCH]!;
+    scratch[VALUE] = by;
+    return scratchHalves[2 * VALUE]!;
   }
 
   low8(a: bigint): bigint {
@@ -143,9 +167,9 @@ export class Evaluator {
   }
 
   extend(a: bigint, kind: number, by: number): bigint {
-    this.registers[SCRATCH] = a;
-    let low = this.halves[2 * SCRATCH]!;
-    let high = this.halves[2 * SCRATCH + 1]!;
+    scratch[VALUE] = a;
+    let low = scratchHalves[2 * VALUE]!;
+    let high = scratchHalves[2 * VALUE + 1]!;
     if ((kind & 3) !== 3) {
       const unused = UNUSED[kind & 3]!;
       low <<= unused;
@@ -185,9 +209,9 @@ export class Evaluator {
   }
 
   clz(a: bigint): bigint {
-    this.registers[SCRATCH] = a;
-    const high = this.halves[2 * SCRATCH + 1]!;
-    return BigInt(high !== 0 ? Math.clz32(high) : 32 + Math.clz32(this.halves[2 * SCRATCH]!));
+    scratch[VALUE] = a;
+    const high = scratchHalves[2 * VALUE + 1]!;
+    return BigInt(high !== 0 ? Math.clz32(high) : 32 + Math.clz32(scratchHalves[2 * VALUE]!));
   }
 
   addFlags(a: bigint, b: bigint, carry: bigint): bigint {
@@ -218,40 +242,19 @@ export class Evaluator {
 
   holds(condition: number): boolean {
     const halves = this.halves;
-    let result: boolean;
-    switch (condition >> 1) {
-      case 0:
-        result = (halves[2 * Z]! | halves[2 * Z + 1]!) === 0;
-        break;
-      case 1:
-        result = halves[2 * C + 1]! < 0;
-        break;
-      case 2:
-        result = halves[2 * N + 1]! < 0;
-        break;
-      case 3:
-        result = halves[2 * V + 1]! < 0;
-        break;
-      case 4:
-        result = halves[2 * C + 1]! < 0 && (halves[2 * Z]! | halves[2 * Z + 1]!) !== 0;
-        break;
-      case 5:
-        result = (halves[2 * N + 1]! ^ halves[2 * V + 1]!) >= 0;
-        break;
-      case 6:
-        result =
-          (halves[2 * N + 1]! ^ halves[2 * V + 1]!) >= 0 && (halves[2 * Z]! | halves[2 * Z + 1]!) !== 0;
-        break;
-      default:
-        return true;
-    }
-    return (condition & 1) === 1 ? !result : result;
+    const z = halves[2 * Z]! | halves[2 * Z + 1]!;
+    const flags =
+      ((halves[2 * N + 1]! >>> 31) << 3) |
+      ((~(z | -z) >>> 31) << 2) |
+      ((halves[2 * C + 1]! >>> 31) << 1) |
+      (halves[2 * V + 1]! >>> 31);
+    return ((PASSES[condition]! >>> flags) & 1) !== 0;
   }
 
   isZero(a: bigint): boolean {
     // V8 has no comparison of 64-bit integers.
-    this.registers[SCRATCH] = a;
-    return (this.halves[2 * SCRATCH]! | this.halves[2 * SCRATCH + 1]!) === 0;
+    scratch[VALUE] = a;
+    return (scratchHalves[2 * VALUE]! | scratchHalves[2 * VALUE + 1]!) === 0;
   }
 
   not1(a: boolean): boolean {

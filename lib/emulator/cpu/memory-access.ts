@@ -6,7 +6,7 @@ import { abort, FAULT, ISS_CACHE_MAINTENANCE, ISS_WRITE } from './exceptions.ts'
 import type { Syndrome } from './instruction.ts';
 import type { Ram } from './memory.ts';
 import { type Access, type Mapping, SCTLR, translate } from './mmu.ts';
-import { ADDRESS } from './state.ts';
+import { ADDRESS, scratch } from './scratch.ts';
 import { entryOf, type Tlb } from './tlb.ts';
 
 export type Bytes = 1 | 2 | 4 | 8;
@@ -81,14 +81,17 @@ export const bigEndian = ({ state: { el, hot } }: Cpu): boolean =>
 export function locate(cpu: Cpu, address: bigint, size: Bytes, kind: 'read' | 'write', data?: bigint): Place {
   const { tlb } = cpu;
   const low = low32(address);
-  const entry = entryOf(low);
   const offset = low & 0xfff;
-  const tags = kind === 'read' ? tlb.readable : tlb.writable;
-  const known = tags[2 * entry] === (low & ~0xfff) && tags[2 * entry + 1] === high32(address);
-  // A misaligned access of memory that allows it.
-  if (known && !tlb.aligned[entry] && !(cpu.state.hot.sctlr & SCTLR.A)) {
-    const ram = tlb.ram[entry]!;
-    const at = tlb.words[entry]! * 8 + offset;
+  const right = kind === 'read' ? 'readable' : 'writable';
+  const known = tlb.data[entryOf(low)]!;
+  const misaligned = (low & (size - 1)) !== 0;
+  if (
+    known[right] === (low & ~0xfff) &&
+    known.high === high32(address) &&
+    !(misaligned && (known.aligned || cpu.state.hot.sctlr & SCTLR.A))
+  ) {
+    const { ram } = known;
+    const at = known.words * 8 + offset;
     return { ram, at, physical: ram.firstPage * 4096 + at };
   }
   const { physical, device, log2Size } = translateData(cpu, address, kind, size);
@@ -101,7 +104,7 @@ export function locate(cpu: Cpu, address: bigint, size: Bytes, kind: 'read' | 'w
   // What the TLB has is not looked at again.
   const isWatched = cpu.debug?.looksAtData === true || (kind === 'write' && code.has(page));
   if (!bigEndian(cpu) && !isWatched) {
-    tlb.fill(tags, address, ram, words, device);
+    tlb.fill(right, address, ram, words, device);
     if (log2Size > 12) tlb.noteBlock(address, log2Size);
   }
   return { ram, at: words * 8 + offset, physical };
@@ -126,7 +129,7 @@ function checkAcross(cpu: Cpu, address: bigint, bytes: Bytes, kind: 'read' | 'wr
 }
 
 export function loadSlowly(cpu: Cpu, bytes: Bytes): bigint {
-  const address = cpu.x(ADDRESS);
+  const address = scratch[ADDRESS]!;
   checkAcross(cpu, address, bytes, 'read');
   let value = 0n;
   let shift = 0n;
@@ -138,7 +141,7 @@ export function loadSlowly(cpu: Cpu, bytes: Bytes): bigint {
 }
 
 export function storeSlowly(cpu: Cpu, bytes: Bytes, data: bigint): void {
-  const address = cpu.x(ADDRESS);
+  const address = scratch[ADDRESS]!;
   checkAcross(cpu, address, bytes, 'write');
   const value = inMemoryOrder(cpu, BigInt.asUintN(8 * bytes, data), bytes);
   // All pieces are found before any is written, so that a fault leaves memory as it was.
@@ -186,12 +189,19 @@ const inMemoryOrder = (cpu: Cpu, value: bigint, bytes: number): bigint =>
 
 /** What an aligned place has. */
 export function readPlace(cpu: Cpu, { ram, at }: Place, bytes: Bytes): bigint {
-  const word = ram.u64[Math.floor(at / 8)]!;
-  return inMemoryOrder(cpu, BigInt.asUintN(8 * bytes, word >> BigInt(8 * (at % 8))), bytes);
+  let value: bigint | number;
+  if (bytes === 8) value = ram.u64[at / 8]!;
+  else if (bytes === 4) value = ram.u32[at / 4]!;
+  else if (bytes === 2) value = ram.u16[at / 2]!;
+  else value = ram.u8[at]!;
+  return inMemoryOrder(cpu, BigInt(value), bytes);
 }
 
 export function writePlace(cpu: Cpu, { ram, at, physical }: Place, bytes: Bytes, data: bigint): void {
   const value = inMemoryOrder(cpu, BigInt.asUintN(8 * bytes, data), bytes);
-  for (let n = 0; n < bytes; n++) ram.u8[at + n] = Number((value >> BigInt(8 * n)) & 0xffn);
+  if (bytes === 8) ram.u64[at / 8] = value;
+  else if (bytes === 4) ram.u32[at / 4] = Number(value);
+  else if (bytes === 2) ram.u16[at / 2] = Number(value);
+  else ram.u8[at] = Number(value);
   cpu.machine.code.written(physical, bytes);
 }

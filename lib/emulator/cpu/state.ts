@@ -11,17 +11,9 @@ export const N = 34;
 export const Z = 35;
 export const C = 36;
 export const V = 37;
-/** Where the load or store under way goes. */
-export const ADDRESS = 38;
 /** The page of the PC; its offset is a number of the CPU. */
-export const PAGE = 39;
-/** For reading a value's halves as numbers. */
-export const SCRATCH = 40;
-/** A second operand that is more than a register. */
-export const OPERAND = 41;
-/** What the base of a load or store with write-back will be. */
-export const MOVED_BASE = 42;
-const SLOTS = 43;
+export const PAGE = 38;
+const SLOTS = 39;
 
 const BIT63 = 1n << 63n;
 

@@ -4,7 +4,7 @@
  * alignment are kept finds "same page" and "aligned" at once; what is misaligned goes the slow way.
  */
 import type { CodePage } from './code.ts';
-import type { Ram } from './memory.ts';
+import { Ram } from './memory.ts';
 
 const ENTRIES = 1024;
 
@@ -13,32 +13,54 @@ const EMPTY = -1;
 
 export const entryOf = (low: number): number => (low >>> 12) & (ENTRIES - 1);
 
+/** A page of data. */
+export class DataPage {
+  /** Low halves of its address where it may be read and written, or EMPTY; and the high half. */
+  declare readable: number;
+  declare writable: number;
+  declare readonly high: number;
+  /** RAM and its word where the page starts. */
+  declare readonly ram: Ram;
+  declare readonly words: number;
+  /** Accesses must be aligned: Device memory. */
+  declare readonly aligned: boolean;
+
+  constructor(high: number, ram: Ram, words: number, aligned: boolean) {
+    this.readable = EMPTY;
+    this.writable = EMPTY;
+    // Small integers, which results of divisions and of Number() need not be to V8.
+    this.high = high | 0;
+    this.ram = ram;
+    this.words = words | 0;
+    this.aligned = aligned;
+  }
+}
+
+const NO_RAM = new Ram(0, new ArrayBuffer(0), 0, 0);
+const NO_PAGE = new DataPage(EMPTY, NO_RAM, 0, false);
+
 export class Tlb {
-  /** Low and high halves of the pages that may be read; likewise written and run. */
-  readonly readable = new Int32Array(2 * ENTRIES).fill(EMPTY);
-  readonly writable = new Int32Array(2 * ENTRIES).fill(EMPTY);
+  readonly data: DataPage[] = Array.from({ length: ENTRIES }, () => NO_PAGE);
+  /** Low and high halves of the pages that may be run. */
   readonly executable = new Int32Array(2 * ENTRIES).fill(EMPTY);
-  /** RAM and its word where the page starts, for reads and writes. */
-  readonly ram: (Ram | undefined)[] = new Array(ENTRIES).fill(undefined);
-  readonly words = new Int32Array(ENTRIES);
   readonly code: (CodePage | undefined)[] = new Array(ENTRIES).fill(undefined);
-  /** Pages whose accesses must be aligned: Device memory. */
-  readonly aligned = new Uint8Array(ENTRIES);
   /** Blocks of more than 4 KiB that entries came from: log2 of the size, and the addresses in units of it. */
   readonly #blocks = new Map<number, Set<bigint>>();
 
-  /** Puts a page into `readable` or `writable`; an entry describes one page for both. */
-  fill(tags: Int32Array, address: bigint, ram: Ram, words: number, aligned: boolean): void {
-    const low = Number(BigInt.asIntN(32, address & ~0xfffn));
+  /** Lets a page be read or written. */
+  fill(right: 'readable' | 'writable', address: bigint, ram: Ram, words: number, aligned: boolean): void {
+    const low = Number(BigInt.asUintN(32, address)) & ~0xfff;
     const high = Number(BigInt.asIntN(32, address >> 32n));
-    const entry = entryOf(low);
-    const others = tags === this.readable ? this.writable : this.readable;
-    if (others[2 * entry] !== low || others[2 * entry + 1] !== high) others[2 * entry] = EMPTY;
-    tags[2 * entry] = low;
-    tags[2 * entry + 1] = high;
-    this.ram[entry] = ram;
-    this.words[entry] = words;
-    this.aligned[entry] = aligned ? 1 : 0;
+    const known = this.data[entryOf(low)]!;
+    const same =
+      (known.readable === low || known.writable === low) &&
+      known.high === high &&
+      known.ram === ram &&
+      known.words === words &&
+      known.aligned === aligned;
+    const page = same ? known : new DataPage(high, ram, words, aligned);
+    page[right] = low;
+    this.data[entryOf(low)] = page;
   }
 
   fillCode(address: bigint, page: CodePage): void {
@@ -59,15 +81,14 @@ export class Tlb {
   }
 
   flush(): void {
-    this.readable.fill(EMPTY);
-    this.writable.fill(EMPTY);
+    this.data.fill(NO_PAGE);
     this.executable.fill(EMPTY);
     this.#blocks.clear();
   }
 
   /** Stores to pages that have become code must be seen. */
   flushWritable(): void {
-    this.writable.fill(EMPTY);
+    for (const page of this.data) page.writable = EMPTY;
   }
 
   /** Forgets a page, and the whole block that it is part of. */
@@ -80,8 +101,7 @@ export class Tlb {
       }
     }
     const entry = entryOf(Number(address & 0xffff_ffffn));
-    this.readable[2 * entry] = EMPTY;
-    this.writable[2 * entry] = EMPTY;
+    this.data[entry] = NO_PAGE;
     this.executable[2 * entry] = EMPTY;
   }
 }

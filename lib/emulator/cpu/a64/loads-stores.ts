@@ -4,10 +4,10 @@ import type { Builder } from '../builder.ts';
 import type { Instruction, Row, Semantics, Syndrome } from '../instruction.ts';
 import { mustAlign } from '../memory-access.ts';
 import type { Fields } from '../pattern.ts';
-import * as slots from '../state.ts';
+import * as places from '../scratch.ts';
 
 /** See `evaluator.ts`. */
-const { MOVED_BASE } = slots;
+const { MOVED_BASE } = places;
 
 /** What is moved between a register and memory. */
 interface Transfer {
@@ -58,13 +58,13 @@ const address = <V, C>(b: Builder<V, C>, i: Instruction): void => {
     b.at(moved);
     return;
   }
-  b.setX(MOVED_BASE, moved);
+  b.keep(MOVED_BASE, moved);
   if (mode === postIndex) b.at(base);
   else b.at(moved);
 };
 
 const writeBack = <V, C>(b: Builder<V, C>, i: Instruction): void => {
-  if (i.mode === postIndex || i.mode === preIndex) b.setX(i.n, b.x(MOVED_BASE));
+  if (i.mode === postIndex || i.mode === preIndex) b.setX(i.n, b.kept(MOVED_BASE));
 };
 
 const TRANSFERS: readonly Transfer[] = [

@@ -4,7 +4,8 @@ import type { Cpu } from '../cpu.ts';
 import type { Instruction, Row } from '../instruction.ts';
 import { bigEndian, translateData } from '../memory-access.ts';
 import type { Fields } from '../pattern.ts';
-import { ADDRESS, ZERO } from '../state.ts';
+import { ADDRESS, scratch } from '../scratch.ts';
+import { ZERO } from '../state.ts';
 import {
   atLiteral,
   atOffset,
@@ -17,7 +18,7 @@ import { readVector, writeVector } from './vectors.ts';
 
 /** A quadword whose halves are aligned may be misaligned itself. */
 function checkQuadword(cpu: Cpu, kind: 'read' | 'write'): void {
-  const address = cpu.x(ADDRESS);
+  const address = scratch[ADDRESS]!;
   if ((address & 8n) !== 0n) translateData(cpu, address, kind, 16);
 }
 
