@@ -251,6 +251,10 @@ export const gic: Suite = ({ describe, it, open }) => {
         // kvm_arm_timer_set_attr(), arch/arm64/kvm/arch_timer.c: PPIs are 16 to 31
         refuses(() => vcpu!.setDeviceAttr(TIMER, 1, Uint8Array.of(15, 0, 0, 0)), 'EINVAL');
         refuses(() => vcpu!.setDeviceAttr(TIMER, 1, Uint8Array.of(32, 0, 0, 0)), 'EINVAL');
+        // What is detached has no bytes: zero.
+        const detached = Uint8Array.of(21, 0, 0, 0);
+        structuredClone(detached.buffer, { transfer: [detached.buffer] });
+        refuses(() => vcpu!.setDeviceAttr(TIMER, 1, detached), 'EINVAL');
         made.init();
         enters(vcpu!);
         refuses(() => vcpu!.setTimerIrqs({ virtual: 21 }), 'EBUSY');
