@@ -44,7 +44,8 @@ const FIGURES: readonly Figures[] = [
     commands: [
       compile('aarch64-linux-gnu-gcc', 'twin.c', 'twin-arm64', '-static'),
       ['node', 'dist/lib/cli/main.js', 'lab', 'run', '--', 'node', `${FOLDER}/native.js`],
-      ['node', 'dist/lib/cli/main.js', 'lab', 'run', '--', 'node', `${FOLDER}/state.js`],
+      // Its files lie in memory, too.
+      ['node', 'dist/lib/cli/main.js', 'lab', 'run', '--memory', '4096', '--', 'node', `${FOLDER}/state.js`],
     ],
   },
   {
