@@ -2,7 +2,7 @@
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Kvm, type Vm } from 'kvm-arm64';
+import { Kvm, type Vcpu } from 'kvm-arm64';
 import {
   baseline,
   compareHosts,
@@ -39,30 +39,31 @@ function ownSeconds(action: () => unknown): number {
   return process.cpuUsage(before).user / 1e6;
 }
 
-function withVcpu(kvm: Kvm): Vm {
-  const vm = kvm.createVm();
-  vm.createVcpu(0).init();
-  return vm;
+/** Of a VM of its own, which does not keep it. */
+function newVcpu(kvm: Kvm): Vcpu {
+  const vcpu = kvm.createVm().createVcpu(0);
+  vcpu.init();
+  return vcpu;
 }
 
 /** File sizes. */
 function sizes(kvm: Kvm): void {
-  const vm = withVcpu(kvm);
-  const [vcpu] = vm.vcpus;
-  const { registers } = saveVcpu(vcpu!);
-  const one = encodeState(saveVcpus([vcpu!])).length;
+  const vcpu = newVcpu(kvm);
+  const { vm } = vcpu;
+  const { registers } = saveVcpu(vcpu);
+  const one = encodeState(saveVcpus([vcpu])).length;
   console.log(`state file of a vCPU (${registers.length} registers): ${one} bytes`);
   vm.createGic().init();
   const whole = encodeState(saveVm(vm)).length;
   console.log(`with its VM and a GICv${vm.gic!.version} of 256 interrupts: ${whole} bytes`);
-  vm.close();
+  vcpu.vm.close();
 }
 
 /** One vCPU put elsewhere: the plan, and all of it. */
 async function restoring(kvm: Kvm): Promise<void> {
-  const source = withVcpu(kvm);
-  const state = saveVcpu(source.vcpus[0]!);
-  source.close();
+  const source = newVcpu(kvm);
+  const state = saveVcpu(source);
+  source.vm.close();
   const [plans, restores]: [number[], number[]] = [[], []];
   for (let round = 0; round < 10 * ROUNDS; round++) {
     plans.push(await seconds(() => planRestore(state, kvm)));
@@ -78,7 +79,8 @@ async function restoring(kvm: Kvm): Promise<void> {
 async function memory(kvm: Kvm): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'kvm-arm64-bench-'));
   try {
-    const vm = withVcpu(kvm);
+    const vcpu = newVcpu(kvm);
+    const { vm } = vcpu;
     const { bytes } = vm.addMemory({ guestPhysAddr: 0x4000_0000, size: MEMORY });
     for (let at = 0; at < MEMORY; at += 512) bytes[at] = (at >> 9) & 0xff || 1;
     const file = join(folder, 'vm.state');
@@ -101,7 +103,7 @@ async function memory(kvm: Kvm): Promise<void> {
         `${name} of 256 MiB: ${speed(times[name]).toFixed(0)} MiB/s, ${share.toFixed(0)} % of it (aim: 70 % or more)`,
       );
     }
-    vm.close();
+    vcpu.vm.close();
   } finally {
     rmSync(folder, { recursive: true });
   }
