@@ -101,7 +101,7 @@ export class Vcpu extends RunnableVcpu {
    * @throws KvmError ENOEXEC: not initialised; EINVAL: not a feature to finalize, or not of this vCPU; EPERM: done already
    */
   finalize(feature: VcpuFeature | number): void {
-    this.#check('KVM_ARM_VCPU_FINALIZE', this.handle.armVcpuFinalize(featureBit(feature)));
+    this.check('KVM_ARM_VCPU_FINALIZE', this.handle.armVcpuFinalize(featureBit(feature)));
   }
 
   /**
@@ -220,7 +220,7 @@ export class Vcpu extends RunnableVcpu {
    */
   setGuestDebug(options?: GuestDebugOptions): void {
     const { handle } = this;
-    this.#check(
+    this.check(
       'KVM_SET_GUEST_DEBUG',
       handle.setGuestDebug(guestDebug(options, cap => this.vm.checkExtension(cap))),
     );
@@ -228,7 +228,7 @@ export class Vcpu extends RunnableVcpu {
 
   /** `KVM_GET_MP_STATE`: whether the vCPU would run. A state without a name is given as its number. */
   getMpState(): MpState | number {
-    return mpStateName(this.#check('KVM_GET_MP_STATE', this.handle.getMpState()));
+    return mpStateName(this.check('KVM_GET_MP_STATE', this.handle.getMpState()));
   }
 
   /**
@@ -238,13 +238,13 @@ export class Vcpu extends RunnableVcpu {
    */
   setMpState(state: MpState | number): void {
     const { handle } = this;
-    this.#check('KVM_SET_MP_STATE', handle.setMpState(mpStateNumber(state)));
+    this.check('KVM_SET_MP_STATE', handle.setMpState(mpStateNumber(state)));
   }
 
   /** `KVM_GET_VCPU_EVENTS`: a pending SError. */
   getVcpuEvents(): VcpuEvents {
     const events = new Uint8Array(STRUCT_SIZE.kvm_vcpu_events);
-    this.#check('KVM_GET_VCPU_EVENTS', this.handle.getVcpuEvents(events));
+    this.check('KVM_GET_VCPU_EVENTS', this.handle.getVcpuEvents(events));
     return decodeVcpuEvents(events);
   }
 
@@ -256,12 +256,7 @@ export class Vcpu extends RunnableVcpu {
   setVcpuEvents(events: Partial<VcpuEvents>): void {
     const { handle } = this;
     checkOptions('events', events, ['serrorPending', 'serrorHasEsr', 'extDabtPending', 'serrorEsr']);
-    this.#check('KVM_SET_VCPU_EVENTS', handle.setVcpuEvents(encodeVcpuEvents({ ...NO_EVENTS, ...events })));
-  }
-
-  #check(request: string, result: number): number {
-    if (result < 0) throw this.#error(request, result);
-    return result;
+    this.check('KVM_SET_VCPU_EVENTS', handle.setVcpuEvents(encodeVcpuEvents({ ...NO_EVENTS, ...events })));
   }
 
   #error(request: string, errno: number, id?: bigint): KvmError {

@@ -244,8 +244,9 @@ export class Vm extends InterruptResource {
       const attr = BigInt(KVM_ARM_VM_SMCCC_FILTER);
       const result = handle.setDeviceAttr(KVM_ARM_VM_SMCCC_CTRL, attr, struct);
       const hasFilter = () => handle.hasDeviceAttr(KVM_ARM_VM_SMCCC_CTRL, attr) === 0;
-      const hint = result < 0 ? hintFor('KVM_ARM_VM_SMCCC_FILTER', result, { hasFilter }) : undefined;
-      this.check('KVM_SET_DEVICE_ATTR', result, { hint });
+      this.check('KVM_SET_DEVICE_ATTR', result, {
+        hint: hintFor('KVM_ARM_VM_SMCCC_FILTER', result, { hasFilter }),
+      });
       this.#smcccFilter.push(ranges[i]!);
     }
   }

@@ -20,12 +20,16 @@ const GAP: CpuGap = {
   effect: `events other than ${Object.keys(PMU_EVENT).join(', ')} and those of stalls count nothing`,
 };
 
+/** The common event that a bit of PMCEID0_EL0 or PMCEID1_EL0 stands for: those from 0x4000 on are in the upper half. */
+export const eventOfPmceid = (half: number, bit: number): number =>
+  (bit < 32 ? 0 : 0x4000) + 32 * half + (bit & 31);
+
 /** That a host's PMU claims (PMCEID<n>_EL0) common events which are not counted; undefined where it claims none. */
 export function pmuGap({ pmceid }: HostProfile): CpuGap | undefined {
   const claims = (pmceid ?? []).flatMap((mask, half) =>
     Array.from({ length: 64 }, (_, bit) => bit)
       .filter(bit => ((BigInt(`0x${mask}`) >> BigInt(bit)) & 1n) === 1n)
-      .map(bit => (bit < 32 ? 0 : 0x4000) + 32 * half + (bit & 31)),
+      .map(bit => eventOfPmceid(half, bit)),
   );
   return claims.every(event => EXACT.has(event)) ? undefined : GAP;
 }

@@ -13,6 +13,7 @@ import { encodeVcpuEvents, encodeVcpuInit, STRUCT_SIZE } from '../abi/structs.ts
 import { featureMask } from '../abi/vcpu-features.ts';
 import type { VcpuHandle } from '../backend.ts';
 import type { ProfileBehaviours } from '../emulator/profile.ts';
+import { PMCR_EL0 } from '../emulator/registers/pmu-registers.ts';
 import {
   CODE,
   EXIT_REASON,
@@ -41,7 +42,6 @@ const IDC = 1n << 28n;
 const CLIDR_EL1 = sysRegId(3, 1, 0, 0, 1);
 /** Level of coherence 1, and 2. */
 const CLIDR_LEVELS = [0x0120_0000n, 0x0220_0000n];
-const PMCR_EL0 = sysRegId(3, 3, 9, 12, 0);
 /** A register that is none of the banked ones of AArch32's supervisor mode, in which a 32-bit vCPU starts: R14_abt. */
 const X20 = coreRegId(8 * 20);
 /** Of 64; a PMU has no use for it in PMCR_EL0. */

@@ -14,6 +14,7 @@ import { featureMask, KVM_ARM_VCPU } from '../abi/vcpu-features.ts';
 import { DEFAULT_IPA_BITS } from '../abi/vm-type.ts';
 import type { KvmHandle, Result } from '../backend.ts';
 import type { HostProfile } from '../emulator/profile.ts';
+import { PMCR_EL0 } from '../emulator/registers/pmu-registers.ts';
 import { isSpecial } from '../emulator/registers/special-registers.ts';
 import { recordBehaviours } from './record-behaviours.ts';
 import { recordGics } from './record-gics.ts';
@@ -182,7 +183,6 @@ function recordTimerPpis(kvm: KvmHandle, target: number): number[] {
 
 const PMU_CTRL = 0;
 const SET_PMU = 3n;
-const PMCR_EL0 = sysRegId(3, 3, 9, 12, 0);
 
 /** The kernel numbers its PMUs with its other counters of events, of which no machine has many. */
 const PMU_NUMBERS = 256;

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { KVM_ARM_VCPU_CTRL, KVM_ARM_VCPU_PMU_V3 } from '../abi/device-attributes.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_RUN_SIZE } from '../abi/exits.ts';
 import { coreRegId } from '../abi/register-id.ts';
@@ -35,13 +36,12 @@ const X2 = coreRegId(16);
 /** Of a memory slot: pages of any size that kernels have. */
 const SLOT_BYTES = 65536;
 
+const { KVM_ARM_VCPU_PMU_V3_CTRL: PMU_CTRL } = KVM_ARM_VCPU_CTRL;
+
 /** TypeScript has the types of WebAssembly in its library for browsers only. */
 const { WebAssembly } = globalThis as unknown as {
   WebAssembly: { Memory: new (limits: object) => { buffer: SharedArrayBuffer } };
 };
-
-const PMU_V3_CTRL = 0;
-const PMU_V3_INIT = 1n;
 
 /** A guest that can run. */
 export interface Guest {
@@ -82,7 +82,11 @@ export function runGuest<Answer>(
       expect('KVM_ARM_VCPU_INIT', each.armVcpuInit(encodeVcpuInit(target, featureMask(has))));
     init(vcpu, features);
     init(other, [...features, 'POWER_OFF']);
-    if (pmu) expect('KVM_SET_DEVICE_ATTR', vcpu.setDeviceAttr(PMU_V3_CTRL, PMU_V3_INIT, new Uint8Array(8)));
+    if (pmu)
+      expect(
+        'KVM_SET_DEVICE_ATTR',
+        vcpu.setDeviceAttr(PMU_CTRL, BigInt(KVM_ARM_VCPU_PMU_V3.KVM_ARM_VCPU_PMU_V3_INIT), new Uint8Array(8)),
+      );
     expect('KVM_SET_ONE_REG', vcpu.setOneReg(PC, CODE));
     expect('KVM_SET_ONE_REG', vcpu.setOneReg(X2, DEVICE));
     const bytes = new Uint8Array(KVM_RUN_SIZE);

@@ -6,6 +6,7 @@
  */
 import type { Cpu } from '../cpu/cpu.ts';
 import { encodingOf, type Refusal } from '../cpu/system-registers.ts';
+import { eventOfPmceid } from '../pmu-events.ts';
 import {
   counterCount,
   counterMask,
@@ -83,7 +84,7 @@ const RESETS = PMCR.P | PMCR.C;
 const COUNT_SHIFT = 11n;
 const COUNT_MASK = 0x1fn << COUNT_SHIFT;
 
-/** `kvm_pmu_get_pmceid`: common events from 0 or 32 on, and in the upper half those from 0x4000 on; less those that are filtered. */
+/** `kvm_pmu_get_pmceid`: the common events, less those that are filtered. */
 const supported = (half: 0 | 1): PmuAccess => ({
   user: USER.EN,
   read({ vcpu }) {
@@ -92,7 +93,7 @@ const supported = (half: 0 | 1): PmuAccess => ({
     const claimed = BigInt(`0x${profile.pmceid?.[half] ?? 0}`);
     if (pmuFilter.length === 0) return claimed;
     const isAllowed = (event: number) => BigInt(event) <= eventMask(vcpu) && allowsEvent(pmuFilter, event);
-    const events = Array.from({ length: 64 }, (_, bit) => (bit < 32 ? 0 : 0x4000) + 32 * half + (bit & 31));
+    const events = Array.from({ length: 64 }, (_, bit) => eventOfPmceid(half, bit));
     return events.reduce(
       (mask, event, bit) => (isAllowed(event) ? mask : mask & ~(1n << BigInt(bit))),
       claimed,

@@ -18,6 +18,7 @@ import { findPmuAccess, type PmuAccess, readPmu, writePmu } from './guest-pmu-re
 import { GuestTimer } from './guest-timers.ts';
 
 const SYSTEM_REGISTER = sysRegId(0, 0, 0, 0, 0);
+const PMMIR_EL1 = sysRegId(3, 0, 9, 14, 6);
 const CTR_EL0 = sysRegId(3, 3, 0, 0, 1);
 const CTR_IDC = 1n << 28n;
 const CSSELR_EL1 = sysRegId(3, 2, 0, 0, 0);
@@ -73,7 +74,6 @@ const NEEDS: ReadonlyMap<number, readonly [id: bigint, shift: bigint]> = new Map
   [encodingOf(3, 0, 5, 3, 0), [ID_AA64PFR0_EL1, 28n]], // ERRIDR_EL1: RAS
 ]);
 
-const PMMIR_EL1 = sysRegId(3, 0, 9, 14, 6);
 const ACTLR_EL1 = encodingOf(3, 0, 1, 0, 1);
 
 interface Access {
