@@ -20,7 +20,11 @@ describe.each(RECORDED_HOSTS)('%s', name => {
       const { provenance } = loadHost(name);
       const { midr: _, ...rest } = provenance;
       const file = readFileSync(new URL(`../lib/emulator/hosts/${name}.json`, import.meta.url), 'utf8');
-      expect(formatProfile(await recordHost(openEmulated(name, 'host'), name, rest))).toBe(file);
+      const recorded = formatProfile(await recordHost(openEmulated(name, 'host'), name, rest));
+      // First, as a failure then names the fields, and not two files.
+      const known = new Set(file.split(','));
+      expect(recorded.split(',').filter(part => !known.has(part))).toEqual([]);
+      expect(recorded).toBe(file);
     },
     RECORDING,
   );

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { setTimeout } from 'node:timers/promises';
 import { KVM_ARM_VCPU_CTRL, KVM_ARM_VCPU_PMU_V3 } from '../abi/device-attributes.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_RUN_SIZE } from '../abi/exits.ts';
@@ -35,6 +36,9 @@ const PC = coreRegId(256);
 const X2 = coreRegId(16);
 /** Of a memory slot: pages of any size that kernels have. */
 const SLOT_BYTES = 65536;
+
+/** Milliseconds. Patience is counted in moments: a machine that stands still for seconds has taken but one of them. */
+const MOMENT = 50;
 
 const { KVM_ARM_VCPU_PMU_V3_CTRL: PMU_CTRL } = KVM_ARM_VCPU_CTRL;
 
@@ -103,18 +107,21 @@ export function runGuest<Answer>(
         vcpu.kick();
         vcpu.run(bytes);
       },
-      runUntil: milliseconds =>
-        new Promise(resolve => {
-          let isLate = false;
-          const timer = setTimeout(() => {
-            isLate = true;
-            vcpu.kick();
-          }, milliseconds);
+      async runUntil(milliseconds) {
+        let hasLeft = false;
+        const leaving = new Promise<void>(resolve => {
           vcpu.start(bytes, () => {
-            clearTimeout(timer);
-            resolve(!isLate);
+            hasLeft = true;
+            resolve();
           });
-        }),
+        });
+        for (let waited = 0; waited < milliseconds && !hasLeft; waited += MOMENT)
+          await Promise.race([leaving, setTimeout(MOMENT)]);
+        const inTime = hasLeft;
+        if (!inTime) vcpu.kick();
+        await leaving;
+        return inTime;
+      },
     });
   });
 }
