@@ -4,7 +4,6 @@
  *
  * @packageDocumentation
  */
-import { Worker } from 'node:worker_threads';
 import { ERRNO, errnoName } from '../abi/errno.ts';
 import { KVM_EXIT, KVM_RUN_SIZE } from '../abi/exits.ts';
 import { KVM_MP_STATE } from '../abi/mp-state.ts';
@@ -12,6 +11,7 @@ import { coreRegId } from '../abi/register-id.ts';
 import type { VcpuHandle, VmHandle } from '../backend.ts';
 import { KvmError } from '../errors.ts';
 import { allocate } from '../memory.ts';
+import { watched } from '../patience.ts';
 import { hexBytes } from './calls.ts';
 import { comparedResults } from './not-compared.ts';
 
@@ -78,7 +78,7 @@ export function guestCall(vcpu: VcpuHandle, conduit: Conduit, x: readonly bigint
 /** Runs until the read of nothing, or what else ends it. */
 function leave(vcpu: VcpuHandle, run: Uint8Array): string[] {
   try {
-    const result = watched(() => vcpu.run(run));
+    const { result } = watched(() => vcpu.run(run));
     if (result === -ERRNO.EINTR) return ['waits'];
     if (result < 0) return [errnoName(-result)];
   } catch (error) {
@@ -100,40 +100,4 @@ function members(reason: number, run: Uint8Array): string[] {
   if (reason === KVM_EXIT.KVM_EXIT_HYPERCALL)
     return [hexBytes(run.subarray(32, 40)), hexBytes(run.subarray(96, 104))];
   return [];
-}
-
-/** Milliseconds after which a vCPU is taken for one that waits. */
-const PATIENCE = 1500;
-
-/** The number of the run that goes on; 0 between runs. */
-let going: Int32Array | undefined;
-let runs = 0;
-
-/** Runs in a thread of its own: a signal to the process takes its main thread out of KVM_RUN. */
-const WATCHDOG = `
-const { workerData: { going, patience } } = require('node:worker_threads');
-for (;;) {
-  Atomics.wait(going, 0, 0);
-  const run = Atomics.load(going, 0);
-  if (run !== 0 && Atomics.wait(going, 0, run, patience) === 'timed-out') process.kill(process.pid, 'SIGUSR2');
-}`;
-
-/** From here on a vCPU of this machine that waits is taken out of its guest. */
-export function startWatchdog(): void {
-  going = new Int32Array(new SharedArrayBuffer(4));
-  process.on('SIGUSR2', () => {});
-  new Worker(WATCHDOG, { eval: true, workerData: { going, patience: PATIENCE } }).unref();
-}
-
-function watched<T>(run: () => T): T {
-  if (going === undefined) return run();
-  runs++;
-  Atomics.store(going, 0, runs);
-  Atomics.notify(going, 0);
-  try {
-    return run();
-  } finally {
-    Atomics.store(going, 0, 0);
-    Atomics.notify(going, 0);
-  }
 }

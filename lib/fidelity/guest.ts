@@ -8,10 +8,10 @@ import { loadHost } from '../emulator/load-host.ts';
 import { openEmulated } from '../emulator/system.ts';
 import { openDevice } from '../native/open.ts';
 import { probe } from '../native/probe.ts';
+import { startWatchdog } from '../patience.ts';
 import { compare, type Difference, isDifference, shrink } from './compare.ts';
 import { Coverage, type CoverageSummary } from './coverage.ts';
 import { sequences } from './generate.ts';
-import { startWatchdog } from './guest-call.ts';
 
 /** What a run found. */
 export interface Report {

@@ -6,7 +6,7 @@
 import { loadHost } from '../emulator/load-host.ts';
 import { openDevice } from '../native/open.ts';
 import { probe } from '../native/probe.ts';
-import { startWatchdog } from './guest-call.ts';
+import { startWatchdog } from '../patience.ts';
 import { recordTrace } from './trace.ts';
 
 startWatchdog();

@@ -3,7 +3,6 @@
  *
  * @packageDocumentation
  */
-import { setTimeout } from 'node:timers/promises';
 import { KVM_ARM_VCPU_CTRL, KVM_ARM_VCPU_PMU_V3 } from '../abi/device-attributes.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_RUN_SIZE } from '../abi/exits.ts';
@@ -12,6 +11,7 @@ import { encodeVcpuInit } from '../abi/structs.ts';
 import { featureMask, type VcpuFeature } from '../abi/vcpu-features.ts';
 import type { KvmHandle, VcpuHandle } from '../backend.ts';
 import { ioctlError } from '../errors.ts';
+import { losePatience } from '../patience.ts';
 import { withVcpus } from './scratch.ts';
 
 /** What an experiment is made on. */
@@ -36,9 +36,6 @@ const PC = coreRegId(256);
 const X2 = coreRegId(16);
 /** Of a memory slot: pages of any size that kernels have. */
 const SLOT_BYTES = 65536;
-
-/** Milliseconds. Patience is counted in moments: a machine that stands still for seconds has taken but one of them. */
-const MOMENT = 50;
 
 const { KVM_ARM_VCPU_PMU_V3_CTRL: PMU_CTRL } = KVM_ARM_VCPU_CTRL;
 
@@ -107,21 +104,18 @@ export function runGuest<Answer>(
         vcpu.kick();
         vcpu.run(bytes);
       },
-      async runUntil(milliseconds) {
-        let hasLeft = false;
-        const leaving = new Promise<void>(resolve => {
-          vcpu.start(bytes, () => {
-            hasLeft = true;
-            resolve();
+      runUntil: milliseconds =>
+        new Promise(resolve => {
+          let isLate = false;
+          const stop = losePatience(milliseconds, () => {
+            isLate = true;
+            vcpu.kick();
           });
-        });
-        for (let waited = 0; waited < milliseconds && !hasLeft; waited += MOMENT)
-          await Promise.race([leaving, setTimeout(MOMENT)]);
-        const inTime = hasLeft;
-        if (!inTime) vcpu.kick();
-        await leaving;
-        return inTime;
-      },
+          vcpu.start(bytes, () => {
+            stop();
+            resolve(!isLate);
+          });
+        }),
     });
   });
 }

@@ -6,6 +6,7 @@ import type { Kvm } from '#lib/kvm.js';
 import { arrive, depart, foretell, type Setup } from '#lib/migration/migrate.js';
 import { KERNELS_OF_TODAY } from '#lib/migration/tables-of-today.js';
 import { askGuest } from '#lib/migration/travelling-guest.js';
+import { watched } from '#lib/patience.js';
 import { RegisterBatch } from '#lib/register-batch.js';
 import { applyBaseline, RestoreError, restoreVmFromFile, saveVmToFile } from '#lib/state.js';
 import { Machine } from '../guests/machine.ts';
@@ -155,9 +156,10 @@ async function goOn(kvm: Kvm, file: string, omit: readonly bigint[]) {
     const start = performance.now();
     const { vm } = await restoreVmFromFile(kvm, file, { omit });
     const [vcpu] = vm.vcpus;
-    const reports = [askGuest(vcpu!)];
+    const ask = () => watched(() => askGuest(vcpu!)).result;
+    const reports = [ask()];
     const ms = performance.now() - start;
-    while (reports.length < 8) reports.push(askGuest(vcpu!));
+    while (reports.length < 8) reports.push(ask());
     vm.close();
     return { reports: reports.map(String), ms };
   } catch (error) {

@@ -30,16 +30,18 @@ describeLab('vCPUs that run for ever, on a real kernel', () => {
         .split('\n')
         .map(line => JSON.parse(line) as End);
       const left = { fds: 0, threads: 0 };
-      expect(ends).toMatchObject([
+      const expected = [
         { way: 'close', ends: ['ERR_CLOSED', 'ERR_CLOSED'], left },
         { way: 'abort', ends: ['AbortError', 'AbortError'], left },
         { way: 'terminate', ends: [1, 1, 'INTR', 'INTR'], left },
         { way: 'exit', ends: [7] },
         { way: 'uncaught', ends: [1] },
         { way: 'SIGTERM', ends: ['SIGTERM'] },
-      ]);
+      ];
+      expect(ends).toMatchObject(expected.flatMap(end => [end, end]));
       const limit = (way: string) => (['close', 'abort'].includes(way) ? SOON : NODES_OWN);
-      expect(ends.filter(({ way, ms }) => ms >= limit(way))).toEqual([]);
+      const soon = ends.filter(({ way, ms }) => ms < limit(way)).map(({ way }) => way);
+      expect([...new Set(soon)], JSON.stringify(ends)).toEqual(expected.map(({ way }) => way));
     },
     3 * BOOT,
   );

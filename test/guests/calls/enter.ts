@@ -1,5 +1,6 @@
 /** Has a vCPU make a call in a guest of a few words: at any backend. */
 import { KVM_EXIT, KVM_RUN_SIZE } from '#lib/abi/exits.js';
+import { losePatience } from '#lib/patience.js';
 import { isInterrupted, type Prepare, X } from './play.ts';
 
 /** Nothing is there: the store after the call leaves the guest. */
@@ -17,9 +18,9 @@ export const enterWithin =
     return async vcpu => {
       vcpu.setOneReg(X[9]!, DEVICE);
       const result = await new Promise<number>((resolve, reject) => {
-        const late = setTimeout(() => vcpu.kick(), patience);
+        const stop = losePatience(patience, () => vcpu.kick());
         const begun = vcpu.start(bytes, done => {
-          clearTimeout(late);
+          stop();
           resolve(done);
         });
         if (begun < 0) reject(new Error(`KVM_RUN: errno ${-begun}`));
