@@ -21,10 +21,11 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   compare: ['abi', 'classes', 'snapshot'],
   state: ['snapshot', 'compare'],
   migration: ['abi', 'classes', 'snapshot', 'state'],
-  record: ['abi', 'errors', 'backend', 'native', 'emulator'],
+  patience: [],
+  record: ['abi', 'errors', 'backend', 'native', 'emulator', 'patience'],
   lab: [],
   testing: ['abi', 'entries', 'lab'],
-  fidelity: ['abi', 'errors', 'backend', 'classes', 'native', 'cpu', 'emulator', 'lab'],
+  fidelity: ['abi', 'errors', 'backend', 'classes', 'native', 'cpu', 'emulator', 'patience', 'lab'],
   cli: ['abi', 'errors', 'native', 'emulator', 'classes', 'entries', 'record', 'lab', 'state', 'migration'],
 };
 
