@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import { KVM_CAP } from '../abi/capabilities.ts';
+import { KVM_ARM_VM_SMCCC_CTRL, KVM_ARM_VM_SMCCC_FILTER } from '../abi/device-attributes.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { KVM_DEBUG_ARCH_HSR_HIGH_VALID, KVM_EXIT, KVM_RUN_SIZE } from '../abi/exits.ts';
 import { breakpointRegisters, encodeGuestDebug, KVM_GUESTDBG } from '../abi/guest-debug.ts';
@@ -64,9 +65,8 @@ const DATA_ABORT = encodeVcpuEvents({
   extDabtPending: true,
   serrorEsr: 0n,
 });
-/** Attribute of a VM, and the size of `struct kvm_smccc_filter`. */
-const SMCCC_CTRL = 0;
-const SMCCC_FILTER = 0n;
+const SMCCC_FILTER = BigInt(KVM_ARM_VM_SMCCC_FILTER);
+/** `struct kvm_smccc_filter`. */
 const FILTER_SIZE = 24;
 /** PSTATE of EL1h with nothing masked. */
 const UNMASKED = 5n;
@@ -174,7 +174,8 @@ const EXPERIMENTS: Experiments = {
         ({ vcpus: [vcpu] }) => vcpu!.armVcpuInit(encodeVcpuInit(host.target, EL1_32BIT)) === -ERRNO.EINVAL,
       ),
     ),
-  vmAttributes: ({ kvm }) => withVcpus(kvm, 0, ({ vm }) => vm.hasDeviceAttr(SMCCC_CTRL, SMCCC_FILTER) === 0),
+  vmAttributes: ({ kvm }) =>
+    withVcpus(kvm, 0, ({ vm }) => vm.hasDeviceAttr(KVM_ARM_VM_SMCCC_CTRL, SMCCC_FILTER) === 0),
   pmu: host =>
     ifAccepted(host, PMU_V3, 'change', vcpu => {
       vcpu.setOneReg(PMCR_EL0, HIGHEST_BIT);
@@ -210,8 +211,8 @@ const EXPERIMENTS: Experiments = {
       kvm,
       0,
       ({ vm }) =>
-        vm.hasDeviceAttr(SMCCC_CTRL, SMCCC_FILTER) === 0 &&
-        vm.setDeviceAttr(SMCCC_CTRL, SMCCC_FILTER, new Uint8Array(FILTER_SIZE)) === -ERRNO.EINVAL,
+        vm.hasDeviceAttr(KVM_ARM_VM_SMCCC_CTRL, SMCCC_FILTER) === 0 &&
+        vm.setDeviceAttr(KVM_ARM_VM_SMCCC_CTRL, SMCCC_FILTER, new Uint8Array(FILTER_SIZE)) === -ERRNO.EINVAL,
     ),
   identitySettledByRun: ({ kvm, target }) =>
     initialised(kvm, target, 0n, vcpu => {

@@ -6,6 +6,7 @@
  */
 
 import { KVM_CAP, MAX_CAPABILITY } from '../abi/capabilities.ts';
+import { KVM_ARM_VCPU_CTRL, KVM_ARM_VCPU_PMU_V3 } from '../abi/device-attributes.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { psciVersionCandidates } from '../abi/psci.ts';
 import { KVM_REG_ARM_PSCI_VERSION, sysRegId } from '../abi/register-id.ts';
@@ -170,7 +171,7 @@ function sampleCounter(read: () => bigint): { readonly time: bigint; readonly co
   return tries.reduce((best, one) => (one.took < best.took ? one : best));
 }
 
-const TIMER_CTRL = 1;
+const { KVM_ARM_VCPU_PMU_V3_CTRL: PMU_CTRL, KVM_ARM_VCPU_TIMER_CTRL: TIMER_CTRL } = KVM_ARM_VCPU_CTRL;
 
 function recordTimerPpis(kvm: KvmHandle, target: number): number[] {
   return initialised(kvm, target, 0n, vcpu => {
@@ -181,8 +182,7 @@ function recordTimerPpis(kvm: KvmHandle, target: number): number[] {
   });
 }
 
-const PMU_CTRL = 0;
-const SET_PMU = 3n;
+const SET_PMU = BigInt(KVM_ARM_VCPU_PMU_V3.KVM_ARM_VCPU_PMU_V3_SET_PMU);
 
 /** The kernel numbers its PMUs with its other counters of events, of which no machine has many. */
 const PMU_NUMBERS = 256;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { Exit, MmioExit, SystemEventExit } from '#lib/abi/exits.js';
 import type { Kvm } from '#lib/kvm.js';
 import type { GuestMemory } from '#lib/memory.js';
-import { startWatchdog, watched } from '#lib/patience.js';
+import { losePatience, startWatchdog, watched } from '#lib/patience.js';
 import type { Vcpu, VcpuInitOptions } from '#lib/vcpu.js';
 import type { Vm } from '#lib/vm.js';
 import programs from './programs.json' with { type: 'json' };
@@ -123,14 +123,14 @@ export class Machine {
   /** As {@link run}, on a thread of its own, with a kick for a guest that has not left after so many milliseconds. */
   async runOn(patience: number | undefined): Promise<Exit> {
     const next = async () => {
-      const timer =
+      const stop =
         patience === undefined
           ? undefined
-          : setTimeout(() => {
+          : losePatience(patience, () => {
               this.kicks++;
               this.vcpu.kick();
-            }, patience);
-      return this.vcpu.run().finally(() => clearTimeout(timer));
+            });
+      return this.vcpu.run().finally(stop);
     };
     let exit = await next();
     while (this.#takes(exit)) exit = await next();
